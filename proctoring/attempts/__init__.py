@@ -1,0 +1,1 @@
+"""Attempts: one person's go at one exam, from the first click to the verdict."""

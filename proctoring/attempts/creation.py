@@ -1,0 +1,223 @@
+"""Creating an attempt: every reason to refuse has its own code, and the database lets one open attempt through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from proctoring.attempts import ledger, states
+from proctoring.attempts.lifecycle import hears_of_attempts, move, promise, save, settle_deadline
+from proctoring.attempts.models import Attempt, RetryKind
+from proctoring.attempts.states import Actor, Phase, Status
+from proctoring.attempts.timing import EntryKind, closing_time, work_left
+from proctoring.errors import AttemptExists, CreationRefused
+from proctoring.exams.models import Exam, ExamStatus, ExamType
+from proctoring.host import PrerequisiteState, host
+from proctoring.outbox.models import Operation
+from proctoring.signals import announce, attempt_status_changed
+
+if TYPE_CHECKING:
+    from proctoring.host import User
+
+
+class Refusal(StrEnum):
+    """Why there is no attempt. The values are codes of the API."""
+
+    EXAM_NOT_ACTIVE = "exam_not_active"
+    NOT_OPEN_YET = "not_open_yet"
+    PAST_DUE = "past_due"
+    NOT_PERMITTED = "not_permitted"
+    PREREQUISITES_PENDING = "prerequisites_pending"
+    PREREQUISITES_FAILED = "prerequisites_failed"
+    PREREQUISITES_DECLINED = "prerequisites_declined"
+    OPT_OUT_NOT_ALLOWED = "opt_out_not_allowed"
+    ATTEMPT_LIMIT_REACHED = "attempt_limit_reached"
+
+
+def create_attempt(exam: Exam, user: User, *, proctored: bool = True, now: datetime | None = None) -> Attempt:
+    """Create the person's next attempt at this exam; the vendor hears of it through the outbox.
+
+    ``proctored=False`` on a proctored exam opts out: the attempt is declined in the same step, with the course's
+    other unattempted proctored exams where the host cascades. Where a retry was granted, the new attempt continues
+    it. A blocked attempt (``onboarding_*``) is voided and replaced: it never counts against the limit.
+
+    Raises ``CreationRefused`` with a code of ``Refusal``, and ``AttemptExists`` where one is open, also when two
+    requests race: the database's unique columns decide. Locks the previous attempt's row.
+    """
+    now = now or timezone.now()
+    opts_out = exam.exam_type == ExamType.PROCTORED and not proctored
+    refuse_by_exam(exam, user, now=now)
+    if opts_out and not exam.allow_opt_out:
+        raise refusal(Refusal.OPT_OUT_NOT_ALLOWED, _("This exam cannot be taken without proctoring."))
+    if not opts_out and (refused := prerequisite_refusal(exam, user)):
+        raise refused
+    with transaction.atomic():
+        # Locked, so that a staff reset and the candidate's next attempt do not both follow the same one.
+        previous = Attempt.objects.select_for_update().filter(exam=exam, user=user).order_by("-number").first()
+        if previous is not None:
+            previous.exam = exam
+            _make_way(previous, now=now)
+        others = cascade_opt_out(exam, user) if opts_out else []
+        decline_unattempted((other for other in others if other.pk < exam.pk), user, now=now)
+        attempt = insert_attempt(exam, user, previous=previous, opts_out=opts_out, now=now)
+        if opts_out:
+            move(attempt, Status.DECLINED, actor=Actor.CANDIDATE, by=user, now=now, reason="opted out")
+        decline_unattempted((other for other in others if other.pk > exam.pk), user, now=now)
+    return attempt
+
+
+def refuse_by_exam(exam: Exam, user: User, *, now: datetime) -> None:
+    """Raise what the person's right, the exam's status and its dates have to say, in this order."""
+    if not user.is_active or not host().may_take(user, exam.course_id, exam.content_id):
+        raise refusal(Refusal.NOT_PERMITTED, _("You do not have the right to take this exam."))
+    if exam.status != ExamStatus.ACTIVE:
+        raise refusal(Refusal.EXAM_NOT_ACTIVE, _("This exam is not active."))
+    if exam.opens_at is not None and now < exam.opens_at:
+        opens_at = exam.opens_at.isoformat()
+        raise refusal(Refusal.NOT_OPEN_YET, _("This exam is not open yet."), opens_at=opens_at)
+    if exam.is_past_due(now):
+        raise refusal(Refusal.PAST_DUE, _("This exam is past its due date."))
+
+
+def prerequisite_refusal(exam: Exam, user: User) -> CreationRefused | None:
+    """What the host's prerequisites have against a proctored exam, the gravest first; None: nothing.
+
+    ``data["prerequisites"]`` lists each unsatisfied one with ``name``, ``label``, ``state`` and ``url``.
+    """
+    if exam.exam_type != ExamType.PROCTORED:
+        return None
+    missing = [
+        one
+        for one in host().prerequisites(user, exam.course_id, exam.content_id)
+        if one.state != PrerequisiteState.SATISFIED
+    ]
+    facts = [{"name": one.name, "label": one.label, "state": one.state.value, "url": one.url} for one in missing]
+    for state, code, sentence in (
+        (PrerequisiteState.FAILED, Refusal.PREREQUISITES_FAILED, _("A prerequisite of this exam was not met.")),
+        (PrerequisiteState.DECLINED, Refusal.PREREQUISITES_DECLINED, _("A prerequisite of this exam was declined.")),
+        (PrerequisiteState.PENDING, Refusal.PREREQUISITES_PENDING, _("A prerequisite of this exam is not met yet.")),
+    ):
+        if any(one.state == state for one in missing):
+            return refusal(code, sentence, prerequisites=facts)
+    return None
+
+
+def refusal(code: Refusal, sentence: str, **data: object) -> CreationRefused:
+    return CreationRefused(sentence, code=code.value, data=data)
+
+
+def insert_attempt(
+    exam: Exam, user: User, *, previous: Attempt | None, opts_out: bool = False, now: datetime
+) -> Attempt:
+    """Insert the next attempt with its first ledger entry and owe the vendor its registration.
+
+    Raises ``AttemptExists`` when another request was faster. The caller has a transaction and has checked the rules.
+    """
+    # As it is now: the caller may have read it before somebody changed its dates.
+    exam = Exam.objects.get(pk=exam.pk)
+    kind, seconds = _time_for(exam, previous)
+    attempt = Attempt(
+        exam=exam,
+        user=user,
+        number=previous.number + 1 if previous else 1,
+        backend=exam.backend_alias,
+        taking_as_proctored=exam.exam_type != ExamType.TIMED and not opts_out,
+        total_seconds=seconds,
+        closes_at=closing_time(exam.due_at, 0, past_due=exam.accommodations_past_due),
+        resumed_from=previous if kind == EntryKind.CARRIED_OVER else None,
+        review_policy=exam.review_policy,
+        full_name=host().full_name(user)[:255],
+    )
+    try:
+        with transaction.atomic():
+            save(attempt, by=user, reason="created")
+    except IntegrityError as lost_race:
+        raise AttemptExists(_("You already have an attempt at this exam.")) from lost_race
+    ledger.open_account(attempt, kind, seconds, at=now)
+    attempt.has_successor = False  # type: ignore[attr-defined]  # an annotation
+    transaction.on_commit(partial(_follow_dates, attempt.pk, exam), robust=True)
+    announce(attempt_status_changed, attempt=attempt, old="", new=Status.CREATED.value)
+    if hears_of_attempts(attempt):
+        promise(attempt, Operation.REGISTER_ATTEMPT)
+    return attempt
+
+
+def _follow_dates(attempt_id: int, seen: Exam) -> None:
+    """Somebody may have changed the exam's dates between our look and our commit, when neither of us saw the other:
+    whoever commits later sees it now (the other half is ``schedule.change_exam``)."""
+    dates = Exam.objects.filter(pk=seen.pk).values_list("due_at", "accommodations_past_due").get()
+    if dates == (seen.due_at, seen.accommodations_past_due):
+        return
+    with transaction.atomic():
+        row = Attempt.objects.select_for_update().get(pk=attempt_id)
+        ledger.derive(row)
+        save(row, by=None, reason="the exam's dates changed")
+
+
+def cascade_opt_out(exam: Exam, user: User) -> list[Exam]:
+    """The exams that are declined with this one where the host cascades: the course's other active proctored ones that
+    the person has not attempted, by primary key.
+
+    One that does not offer to opt out is left alone: declined, it could neither be opened nor taken.
+    """
+    if not host().cascades_opt_out(user, exam.course_id):
+        return []
+    return list(
+        Exam.objects.active()
+        .filter(course_id=exam.course_id, exam_type=ExamType.PROCTORED, allow_opt_out=True)
+        .exclude(pk=exam.pk)
+        .exclude(attempts__user=user)
+        .order_by("pk")
+    )
+
+
+def decline_unattempted(exams: Iterable[Exam], user: User, *, now: datetime) -> None:
+    """Decline these exams as system. One that the person has begun meanwhile stays as it is.
+
+    Callers pass them by primary key: two cascades of one person then insert in one order and never wait in a circle.
+    """
+    for exam in exams:
+        try:
+            attempt = insert_attempt(exam, user, previous=None, opts_out=True, now=now)
+        except AttemptExists:
+            continue
+        move(attempt, Status.DECLINED, actor=Actor.SYSTEM, by=user, now=now, reason="opted out of another exam")
+
+
+def _make_way(previous: Attempt, *, now: datetime) -> None:
+    """Refuse where the previous attempt stands in the way; void it where it was only blocked by onboarding."""
+    if previous.traits.phase == Phase.BLOCKED:
+        void_blocked(previous, actor=Actor.CANDIDATE, now=now)
+        return
+    settle_deadline(previous, now=now)
+    if previous.status in states.OPEN:
+        raise AttemptExists(_("You already have an attempt at this exam."), data={"attempt": previous.pk})
+    if not previous.retry_kind and not previous.exam.is_sample:
+        raise refusal(Refusal.ATTEMPT_LIMIT_REACHED, _("You have no further attempt at this exam."))
+
+
+def void_blocked(attempt: Attempt, *, actor: Actor, now: datetime, by: User | None = None) -> None:
+    """Void a blocked attempt and leave a retry behind: it never ran, so it takes nothing from the candidate."""
+    attempt.retry_kind = RetryKind.RESUME
+    attempt.retry_granted_at = now
+    move(attempt, Status.VOIDED, actor=actor, by=by, now=now, reason="onboarding tried again")
+
+
+def _time_for(exam: Exam, previous: Attempt | None) -> tuple[EntryKind, int]:
+    """The first entry: the exam's full time, or exactly what a resumed attempt had left."""
+    full = EntryKind.BASE, exam.time_limit_minutes * 60
+    if previous is None or previous.retry_kind != RetryKind.RESUME:
+        return full
+    if previous.started_at is None:
+        # Nothing was used. A chain that had run before has less than the full time to pass on; extra time was granted.
+        unlike = previous.resumed_from_id or previous.total_seconds > full[1]
+        return (EntryKind.CARRIED_OVER, previous.total_seconds) if unlike else full
+    stopped_at = previous.paused_at or previous.ended_at or previous.started_at
+    return EntryKind.CARRIED_OVER, work_left(previous.total_seconds, previous.started_at, stopped_at)

@@ -1,0 +1,133 @@
+"""The one writer of ``Attempt.status``: lock, step through the table, save with history, promise, announce."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from proctoring.attempts import states
+from proctoring.attempts.models import Attempt
+from proctoring.attempts.states import Actor, Status, can_become
+from proctoring.backends import backends
+from proctoring.errors import IllegalTransition, NotPermitted, UnknownBackend
+from proctoring.outbox.models import DeliveryTarget, Operation
+from proctoring.outbox.services import promise_call
+from proctoring.signals import announce, attempt_status_changed
+
+if TYPE_CHECKING:
+    from proctoring.host import User
+
+REASON_LENGTH = 4000
+"""Of a reason in the history; what is longer is cut."""
+
+
+@contextmanager
+def locked(attempt: Attempt, *, now: datetime) -> Iterator[Attempt]:
+    """A transaction with the attempt's row locked and read anew; an overdue attempt is ended first.
+
+    What the caller had loaded beside it (exam, person, the annotation of ``for_reading``) goes along unchanged.
+    """
+    with transaction.atomic():
+        row = Attempt.objects.select_for_update().get(pk=attempt.pk)
+        row._state.fields_cache.update(attempt._state.fields_cache)
+        if hasattr(attempt, "has_successor"):
+            row.has_successor = attempt.has_successor  # type: ignore[attr-defined]  # an annotation
+        settle_deadline(row, now=now)
+        yield row
+
+
+def move(
+    attempt: Attempt,
+    new: Status,
+    *,
+    actor: Actor,
+    now: datetime,
+    by: User | None = None,
+    reason: str = "",
+) -> None:
+    """Take one step of the transition table. The caller holds the lock (``locked``) or has just created the row.
+
+    Raises ``IllegalTransition`` where the table does not have it, ``NotPermitted`` as ``refuse_own`` does.
+    """
+    old = Status(attempt.status)
+    if actor in (Actor.PROCTOR, Actor.STAFF, Actor.REVIEWER):
+        refuse_own(attempt, by)
+    if not can_become(old, new, actor):
+        raise IllegalTransition(
+            f"An attempt that is {old.value!r} cannot become {new.value!r} by {actor.value}.",
+            data={"from": old.value, "to": new.value, "actor": actor.value},
+        )
+    attempt.status = new
+    attempt.open_slot = 1 if new in states.OPEN else None
+    if old in states.OPEN and new not in states.OPEN and attempt.ended_at is None:
+        attempt.ended_at = now
+    save(attempt, by=by, reason=reason)
+    _tell_vendor(attempt, old, new, actor)
+    announce(attempt_status_changed, attempt=attempt, old=old.value, new=new.value)
+
+
+def refuse_own(attempt: Attempt, by: User | None) -> None:
+    """Nobody gives themselves time, a resume or a verdict. Superusers answer for the whole LMS, themselves included.
+
+    Raises ``NotPermitted`` (``own_attempt``).
+    """
+    if by is not None and by.pk == attempt.user_id and not by.is_superuser:
+        raise NotPermitted(_("Somebody else has to do this: the attempt is your own."), code="own_attempt")
+
+
+def save(attempt: Attempt, *, by: User | None, reason: str) -> None:
+    """Save with one history row that says who and why."""
+    attempt._history_user = by if by is not None and by.is_authenticated else None  # type: ignore[attr-defined]  # simple-history's protocol
+    attempt._change_reason = reason[:REASON_LENGTH]  # type: ignore[attr-defined]  # simple-history's protocol
+    attempt.save()
+
+
+def settle_deadline(attempt: Attempt, *, now: datetime) -> bool:
+    """End an attempt whose deadline has passed, at that deadline. The caller holds the lock. True where it ended."""
+    new = attempt.status_at(now)
+    if new == attempt.status:
+        return False
+    attempt.ended_at = attempt.deadline
+    move(attempt, new, actor=Actor.SYSTEM, now=now, reason="deadline passed")
+    return True
+
+
+def hears_of_attempts(attempt: Attempt) -> bool:
+    """Whether the vendor of this attempt is told about it."""
+    if not attempt.taking_as_proctored:
+        return False
+    try:
+        return backends[attempt.backend].registers_attempts
+    except UnknownBackend:
+        # A vendor that cannot be loaded now is owed the call all the same; checks.py reports the broken plugin.
+        return True
+
+
+def promise(attempt: Attempt, operation: Operation) -> None:
+    """Owe the vendor a call about this attempt; each operation is promised once in an attempt's life."""
+    digest = hashlib.sha256(attempt.code.encode()).hexdigest()[:32]
+    promise_call(
+        backend=attempt.backend,
+        operation=operation,
+        target=DeliveryTarget.ATTEMPT,
+        target_id=attempt.pk,
+        key=f"{operation.value}-{digest}",
+    )
+
+
+def _tell_vendor(attempt: Attempt, old: Status, new: Status, actor: Actor) -> None:
+    operation = None
+    if new == Status.STARTED and old in states.SETUP:
+        operation = Operation.REPORT_STARTED
+    elif old in states.OPEN and new in (Status.SUBMITTED, Status.TIMED_OUT, Status.TERMINATED):
+        operation = Operation.REPORT_SUBMITTED
+    elif old in states.OPEN and new == Status.ERROR and actor != Actor.VENDOR:
+        operation = Operation.REPORT_ERROR
+    if operation is not None and hears_of_attempts(attempt):
+        promise(attempt, operation)

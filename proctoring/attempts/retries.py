@@ -1,0 +1,120 @@
+"""A second chance: resume, staff reset, and the free repetition of practice and onboarding. Nothing is deleted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from proctoring.attempts.creation import insert_attempt, refuse_by_exam
+from proctoring.attempts.lifecycle import hears_of_attempts, locked, move, promise, refuse_own, save
+from proctoring.attempts.models import Attempt, RetryKind
+from proctoring.attempts.states import OPEN, Actor, Phase, Status
+from proctoring.errors import RetryNotPossible
+from proctoring.outbox.models import Operation
+
+if TYPE_CHECKING:
+    from proctoring.host import User
+
+RESUMABLE = frozenset({Status.ERROR, Status.TERMINATED, Status.SUBMITTED, Status.TIMED_OUT})
+
+
+def can_be_resumed(attempt: Attempt, *, now: datetime) -> bool:
+    """Whether staff may grant a resume: ended and undecided, not practice, not granted or followed already."""
+    newer = getattr(attempt, "has_successor", False)
+    return attempt.status_at(now) in RESUMABLE and not attempt.exam.is_sample and not attempt.retry_kind and not newer
+
+
+def authorize_resume(attempt: Attempt, *, by: User, reason: str, now: datetime | None = None) -> Attempt:
+    """Let the candidate's next attempt go on with the exact seconds that were left.
+
+    Raises ``RetryNotPossible`` where ``can_be_resumed`` says no.
+    """
+    now = now or timezone.now()
+    refuse_own(attempt, by)
+    with locked(attempt, now=now) as row:
+        if not can_be_resumed(row, now=now) or _has_successor(row):
+            raise RetryNotPossible(_("This attempt cannot be resumed."))
+        _grant(row, RetryKind.RESUME, by=by, now=now)
+        save(row, by=by, reason=f"resume authorised: {reason}")
+    return row
+
+
+def reset_attempt(attempt: Attempt, *, by: User, reason: str, now: datetime | None = None) -> Attempt:
+    """Staff reset: void the attempt, let the vendor drop it, grant a fresh one. A voided one stays voided, and one
+    that was reset before stays as it is.
+
+    Raises ``RetryNotPossible`` where the candidate is already on a newer attempt, ``IllegalTransition`` where the
+    status cannot be voided.
+    """
+    now = now or timezone.now()
+    refuse_own(attempt, by)
+    if attempt.exam.is_sample:
+        return restart_sample(attempt, actor=Actor.STAFF, by=by, reason=reason, now=now)
+    with locked(attempt, now=now) as row:
+        if row.status == Status.VOIDED and row.retry_kind == RetryKind.FRESH:
+            return row
+        if _has_successor(row):
+            raise RetryNotPossible(_("A newer attempt exists: reset that one."))
+        _grant(row, RetryKind.FRESH, by=by, now=now)
+        if row.status == Status.VOIDED:
+            save(row, by=by, reason=f"reset: {reason}")
+        else:
+            move(row, Status.VOIDED, actor=Actor.STAFF, by=by, now=now, reason=f"reset: {reason}")
+        if hears_of_attempts(row):
+            promise(row, Operation.REMOVE_ATTEMPT)
+    return row
+
+
+def restart_sample(
+    attempt: Attempt, *, actor: Actor, by: User, reason: str = "", now: datetime | None = None
+) -> Attempt:
+    """Close a practice or onboarding attempt and make the next one, in one transaction. Returns the new one.
+
+    Raises ``RetryNotPossible`` for other exams and for an attempt that already has a successor, ``CreationRefused``
+    where the exam can no longer be taken: the old attempt is then left as it was, so nobody is stranded.
+    """
+    now = now or timezone.now()
+    exam = attempt.exam
+    if not exam.is_sample:
+        raise RetryNotPossible(_("Only practice and onboarding exams can be started over."))
+    refuse_by_exam(exam, attempt.user, now=now)
+    why = f"started over: {reason}" if reason else "started over"
+    with locked(attempt, now=now) as row:
+        if _has_successor(row):
+            raise RetryNotPossible(_("A newer attempt exists."))
+        if row.status == Status.VOIDED:
+            pass
+        elif row.status in OPEN:
+            _close_open_sample(row, actor=actor, by=by, reason=why, now=now)
+        elif row.status != Status.ONBOARDING_RESET:
+            move(row, Status.ONBOARDING_RESET, actor=actor, by=by, now=now, reason=why)
+        return insert_attempt(exam, attempt.user, previous=row, now=now)
+
+
+def _close_open_sample(row: Attempt, *, actor: Actor, by: User, reason: str, now: datetime) -> None:
+    """The table lets only an ended attempt be replaced, so an open one ends first."""
+    if row.traits.phase == Phase.BLOCKED:
+        move(row, Status.VOIDED, actor=actor, by=by, now=now, reason=reason)
+        return
+    if row.traits.phase == Phase.SETUP:
+        move(row, Status.DECLINED, actor=Actor.SYSTEM, by=by, now=now, reason=reason)
+    else:
+        move(row, Status.SUBMITTED, actor=Actor.SYSTEM, by=by, now=now, reason=reason)
+    move(row, Status.ONBOARDING_RESET, actor=actor, by=by, now=now, reason=reason)
+
+
+def _grant(row: Attempt, kind: RetryKind, *, by: User, now: datetime) -> None:
+    row.retry_kind, row.retry_granted_by, row.retry_granted_at = kind, by, now
+
+
+def withdraw_retry(row: Attempt) -> None:
+    """Take back a retry that no attempt has used, in memory. The history keeps that it had been granted."""
+    if row.retry_kind and not _has_successor(row):
+        row.retry_kind, row.retry_granted_by, row.retry_granted_at = "", None, None
+
+
+def _has_successor(row: Attempt) -> bool:
+    return Attempt.objects.filter(exam=row.exam_id, user=row.user_id, number__gt=row.number).exists()

@@ -1,0 +1,109 @@
+"""The interface that every vendor plugin implements. A plugin translates; it never decides and never stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from proctoring.backends.types import (
+    AttemptRegistration,
+    ExamRegistration,
+    IncomingRequest,
+    LaunchData,
+    Progress,
+    RegisteredAttempt,
+    VendorEvent,
+    VerifiedMessage,
+)
+
+
+class Unsupported(Exception):
+    """A plugin was asked for something that its capability flags do not claim: a mistake in the code."""
+
+
+class Backend:
+    """One vendor. Options of ``PROCTORING["BACKENDS"][alias]["OPTIONS"]`` are the keyword arguments of ``__init__``.
+
+    An instance is shared by all threads of a process. Every method that talks to the vendor raises
+    ``BackendError`` (``retryable``, ``retry_after``), ``BackendAuthenticationError`` or ``BackendRejected``,
+    and nothing else; each takes ``key``, which is the same on every repetition of the same call and is to be
+    sent as an idempotency key where the wire has room for one.
+    """
+
+    alias: str = ""
+    """Set by the registry: the name under which settings configure this instance."""
+
+    verbose_name: ClassVar[str] = ""
+    """The vendor's name as people see it; the alias where it is empty."""
+
+    registers_exams: ClassVar[bool] = False
+    """The vendor wants to hear about exams (``register_exam``) before attempts."""
+
+    registers_attempts: ClassVar[bool] = False
+    """The vendor hears about attempts: ``register_attempt``, ``report_progress``, ``remove_attempt``."""
+
+    announces_readiness: ClassVar[bool] = False
+    """A candidate may start only after the vendor's ``AttemptReady``; without it the clock starts on a click."""
+
+    takes_live_bookings: ClassVar[bool] = False
+    """Proctors are reserved for a window before the exam."""
+
+    gives_ratings: ClassVar[bool] = False
+    """Risk ratings arrive after the exam."""
+
+    has_dashboard: ClassVar[bool] = False
+    """``dashboard_url`` answers."""
+
+    supports_onboarding: ClassVar[bool] = False
+    """The vendor keeps profiles of candidates whose identity it knows."""
+
+    sends_events: ClassVar[bool] = False
+    """Events arrive while an exam runs."""
+
+    receives_webhooks: ClassVar[bool] = False
+    """``verify`` and ``parse`` answer; without it ``webhooks/<alias>/`` does not exist."""
+
+    signs_body: ClassVar[bool] = True
+    """False where the scheme cannot notice an altered body: its messages are hints to ask, not facts."""
+
+    def check(self) -> Iterable[str]:
+        """Sentences about wrong options, for ``manage.py check``. No network."""
+        return ()
+
+    def register_exam(self, exam: ExamRegistration, *, key: str) -> str:
+        """Create or update the exam at the vendor. Return the vendor's id (1 to 255 characters)."""
+        raise Unsupported(f"{type(self).__name__} does not register exams")
+
+    def register_attempt(self, attempt: AttemptRegistration, *, key: str) -> RegisteredAttempt:
+        """Make the attempt known to the vendor."""
+        raise Unsupported(f"{type(self).__name__} does not register attempts")
+
+    def fetch_launch(self, exam_external_id: str, attempt_external_id: str, *, language: str) -> LaunchData:
+        """Ask what the candidate needs to begin; called once where the registration's answer did not say."""
+        raise Unsupported(f"{type(self).__name__} has no launch data")
+
+    def report_progress(self, exam_external_id: str, attempt_external_id: str, progress: Progress, *, key: str) -> None:
+        """Tell the vendor that the attempt started, ended or failed."""
+        raise Unsupported(f"{type(self).__name__} does not hear about attempts")
+
+    def remove_attempt(self, exam_external_id: str, attempt_external_id: str, *, key: str) -> None:
+        """Ask the vendor to drop the attempt and what it recorded. One that is already gone is a success."""
+        raise Unsupported(f"{type(self).__name__} does not hear about attempts")
+
+    def dashboard_url(
+        self, *, course_id: str, user_label: str, exam_external_id: str = "", attempt_external_id: str = ""
+    ) -> str:
+        """A link for staff to the vendor's own pages, signed where the vendor wants it. No network."""
+        raise Unsupported(f"{type(self).__name__} has no dashboard")
+
+    def verify(self, request: IncomingRequest, *, now: datetime) -> VerifiedMessage:
+        """Establish that the vendor sent this.
+
+        Raises ``VerificationFailed`` for every request that is not provably the vendor's, whatever its shape.
+        """
+        raise Unsupported(f"{type(self).__name__} receives no webhooks")
+
+    def parse(self, body: bytes) -> Sequence[VendorEvent]:
+        """Translate a verified body. Raises ``MalformedMessage``; a type without meaning here is ``UnknownEvent``."""
+        raise Unsupported(f"{type(self).__name__} receives no webhooks")

@@ -1,0 +1,147 @@
+"""What vendors and the core say to each other. Frozen values, no behaviour, no ORM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class ExamType(StrEnum):
+    TIMED = "timed"
+    PROCTORED = "proctored"
+    PRACTICE = "practice"
+    ONBOARDING = "onboarding"
+
+
+class Progress(StrEnum):
+    """What a vendor is told about an attempt."""
+
+    STARTED = "started"
+    SUBMITTED = "submitted"
+    ERROR = "error"
+
+
+class OnboardingBlock(StrEnum):
+    """Why a vendor does not register an attempt: the candidate's onboarding is missing or no longer good."""
+
+    MISSING = "onboarding_missing"
+    PENDING = "onboarding_pending"
+    FAILED = "onboarding_failed"
+    EXPIRED = "onboarding_expired"
+
+
+class ReviewStatus(StrEnum):
+    PASSED = "passed"
+    VIOLATION = "violation"
+    SUSPICIOUS = "suspicious"
+    NOT_REVIEWED = "not_reviewed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExamRegistration:
+    """An exam as a vendor needs to know it."""
+
+    course_id: str
+    content_id: str
+    name: str
+    exam_type: ExamType
+    time_limit_minutes: int
+    is_active: bool
+    due_at: datetime | None = None
+    external_id: str = ""
+    """The vendor's id when it has given one before: the call then updates."""
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptRegistration:
+    """A candidate's attempt as a vendor needs to know it."""
+
+    exam_external_id: str
+    candidate_id: str
+    """Pseudonymous and stable per backend; never a primary key."""
+    full_name: str
+    email: str
+    time_limit_minutes: int
+    is_sample: bool
+    """True for practice and onboarding exams."""
+    review_policy: str
+    lms_host: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaunchData:
+    """What the candidate needs in order to begin with this vendor. URLs are http(s) or empty."""
+
+    download_url: str = ""
+    instructions: tuple[str, ...] = ()
+    join_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegisteredAttempt:
+    """The answer to a registration: an id, or the reason why there is none."""
+
+    external_id: str = ""
+    blocked: OnboardingBlock | None = None
+    launch: LaunchData | None = None
+    """None: the vendor did not say; ``Backend.fetch_launch`` is called as a step of its own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IncomingRequest:
+    """A webhook request before anybody believes it. ``headers`` has lower-case names."""
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerifiedMessage:
+    """What verification established about a request."""
+
+    delivery_id: str
+    """The vendor's id of this delivery; the same one comes again when it is sent again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReviewComment:
+    comment: str
+    status: str = ""
+    start_seconds: int | None = None
+    stop_seconds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VendorEvent:
+    """Something that happened at the vendor. ``occurred_at`` is the vendor's clock and decides the order."""
+
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptReady(VendorEvent):
+    external_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptReviewed(VendorEvent):
+    external_id: str
+    status: ReviewStatus
+    comments: tuple[ReviewComment, ...] = ()
+    reviewed_by: str = ""
+    """The vendor's claim, an e-mail or a name; believed only if that person may review."""
+    video_url: str = ""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    """The vendor's own data as parsed, for the record."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnknownEvent(VendorEvent):
+    """A well-formed message of a type that nothing here handles: it is quarantined, not dropped."""
+
+    type: str

@@ -1,0 +1,1 @@
+"""Bookings of live proctors: the vocabulary of their log."""

@@ -1,0 +1,1 @@
+"""Exams: what is to be sat, by when, under which vendor."""

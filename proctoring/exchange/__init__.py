@@ -1,0 +1,1 @@
+"""Between the rows of outbox and inbox and the vendors behind them."""

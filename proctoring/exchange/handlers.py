@@ -1,0 +1,61 @@
+"""What a vendor's event does: one service call for each class of event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from proctoring.attempts.models import Attempt
+from proctoring.attempts.services import mark_ready
+from proctoring.attempts.states import Actor, Status
+from proctoring.backends.types import AttemptReady, AttemptReviewed, VendorEvent
+from proctoring.errors import UnknownExternalId
+from proctoring.inbox.models import WebhookMessage
+from proctoring.reviews.services import receive_review
+
+
+class Outcome(StrEnum):
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    UNKNOWN = "unknown"
+
+
+def handle(event: VendorEvent, *, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
+    """Apply one event in the caller's transaction. Returns what came of it and why.
+
+    Raises ``UnknownExternalId`` where it speaks of something that is not stored (yet).
+    """
+    handler = HANDLERS.get(type(event))
+    if handler is None:
+        return Outcome.UNKNOWN, f"no handler for {getattr(event, 'type', type(event).__name__)!r}"
+    return handler(event, message, now)
+
+
+def _ready(event: AttemptReady, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
+    attempt = _find(message.backend, event.external_id)
+    if attempt.status_at(now) not in (Status.CREATED, Status.DOWNLOAD_SOFTWARE_CLICKED):
+        return Outcome.IGNORED, f"the attempt is {attempt.status_at(now).value}"
+    mark_ready(attempt, by=None, actor=Actor.VENDOR, now=now)
+    return Outcome.APPLIED, ""
+
+
+def _reviewed(event: AttemptReviewed, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
+    review = receive_review(_find(message.backend, event.external_id), event, message=message, now=now)
+    return (Outcome.IGNORED, review.not_applied_reason) if review.applied_at is None else (Outcome.APPLIED, "")
+
+
+def _find(backend: str, external_id: str) -> Attempt:
+    # PostgreSQL refuses to look for a NUL; MySQL takes "a", "A" and "a " for one word: no verdict may go astray.
+    found = Attempt.objects.filter(backend=backend, external_id=external_id.replace("\x00", ""))
+    attempt = next((one for one in found.select_related("exam", "user") if one.external_id == external_id), None)
+    if attempt is None:
+        raise UnknownExternalId(external_id)
+    return attempt
+
+
+HANDLERS: dict[type[VendorEvent], Callable[[Any, WebhookMessage, datetime], tuple[Outcome, str]]] = {
+    AttemptReady: _ready,
+    AttemptReviewed: _reviewed,
+}

@@ -1,0 +1,79 @@
+"""From a row of the inbox to what it changes: parse in the vendor's folder, handle each event, note the outcome."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import transaction
+from django.utils import timezone
+
+from proctoring.backends import backends
+from proctoring.backends.types import UnknownEvent, VendorEvent
+from proctoring.errors import LeaseLost, MalformedMessage, NotConfigured, UnknownBackend, UnknownExternalId
+from proctoring.exchange.handlers import Outcome, handle
+from proctoring.inbox import services as inbox
+from proctoring.inbox.models import MessageStatus, WebhookMessage
+
+logger = logging.getLogger(__name__)
+
+
+def process(message: WebhookMessage) -> MessageStatus:
+    """Process one claimed message and settle its row. Never raises for what the message says.
+
+    All of its events are applied in one transaction, or none.
+    """
+    try:
+        inbox.renew(message, now=timezone.now())
+        _process_or_note(message)
+    except LeaseLost:
+        logger.warning("message %s was taken over by another worker", message.pk)
+    message.refresh_from_db(fields=["status"])
+    return MessageStatus(message.status)
+
+
+def _process_or_note(message: WebhookMessage) -> None:
+    now = timezone.now()
+    if message.tries > inbox.MAX_FAILED_TRIES:
+        inbox.settle_failure(message, "given up: its workers did not come back from it", now=now)
+        return
+    try:
+        _process(message)
+    except LeaseLost:
+        raise
+    except UnknownExternalId as unknown:
+        inbox.settle_unknown_id(message, unknown, now=now)
+    except MalformedMessage as malformed:
+        inbox.settle(message, MessageStatus.QUARANTINED, now=now, why=str(malformed))
+    except (UnknownBackend, NotConfigured) as ours:
+        inbox.settle_failure(message, str(ours), now=now)
+    # Whatever broke, the message stays and can be processed again. The words of the failure may hold anything: they go
+    # to the log, and only their kind into the row.
+    except Exception as mistake:
+        logger.exception("message %s failed in an unforeseen way", message.pk)
+        inbox.settle_failure(message, f"unforeseen {type(mistake).__name__}, see the log", now=now)
+
+
+def _process(message: WebhookMessage) -> None:
+    now = timezone.now()
+    events = backends[message.backend].parse(message.body)
+    with transaction.atomic():
+        outcomes = [handle(event, message=message, now=now) for event in events]
+        status = _status({outcome for outcome, _ in outcomes})
+        inbox.settle(
+            message,
+            status,
+            now=now,
+            why="; ".join(why for _, why in outcomes if why),
+            sent_at=max((event.occurred_at for event in events), default=None),
+            type_=", ".join(dict.fromkeys(_name(event) for event in events)).replace("\x00", ""),
+        )
+
+
+def _status(seen: set[Outcome]) -> MessageStatus:
+    if Outcome.UNKNOWN in seen:
+        return MessageStatus.QUARANTINED
+    return MessageStatus.PROCESSED if Outcome.APPLIED in seen else MessageStatus.IGNORED
+
+
+def _name(event: VendorEvent) -> str:
+    return event.type if isinstance(event, UnknownEvent) else type(event).__name__

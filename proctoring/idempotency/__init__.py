@@ -1,0 +1,1 @@
+"""Idempotency keys of API clients: the same key answers the same thing for a day."""

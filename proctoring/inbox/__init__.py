@@ -1,0 +1,1 @@
+"""The inbox: what came in, one row for each verified message."""

@@ -1,0 +1,1 @@
+"""The vocabularies of the log: event types, reason codes, candidate actions."""

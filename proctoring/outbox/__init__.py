@@ -1,0 +1,1 @@
+"""The outbox: what we owe to vendors, one row for each promised delivery."""

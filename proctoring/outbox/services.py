@@ -1,0 +1,195 @@
+"""Promise, claim, settle. No network here: ``exchange/deliveries.py`` does the calls between claim and settlement."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F, Q, QuerySet
+from django.utils import timezone
+
+from proctoring.conf import settings
+from proctoring.errors import BackendAuthenticationError, BackendError, Conflict, LeaseLost
+from proctoring.outbox.circuits import begin_trial, close_circuit, end_trial, open_circuits, shorten, wished_pause
+from proctoring.outbox.models import Delivery, DeliveryKind, DeliveryStatus, DeliveryTarget, Operation
+from proctoring.signals import announce, delivery_promised
+
+MAX_BACKOFF_SECONDS = 3600
+
+
+def promise_call(
+    *, backend: str, operation: Operation, target: DeliveryTarget, target_id: int, key: str, now: datetime | None = None
+) -> Delivery:
+    """Write down a call that we owe to a vendor, in the transaction that makes it due.
+
+    ``key`` is the idempotency key. Whoever promises knows that it is the first time; the unique column holds them
+    to it (``IntegrityError``).
+    """
+    delivery = Delivery.objects.create(
+        kind=DeliveryKind.VENDOR,
+        backend=backend,
+        operation=operation,
+        target=target,
+        target_id=target_id,
+        key=key,
+        next_try_at=now or timezone.now(),
+    )
+    announce(delivery_promised, delivery=delivery)
+    return delivery
+
+
+def supersede_waiting(*, operation: Operation, target: DeliveryTarget, target_id: int) -> int:
+    """Take back promises of this operation that no worker has begun: a newer one says the same with newer rows."""
+    return Delivery.objects.filter(
+        operation=operation, target=target, target_id=target_id, status=DeliveryStatus.DUE, claimed_until=None
+    ).update(status=DeliveryStatus.SUPERSEDED)
+
+
+def claim_due(*, now: datetime, limit: int, worker: str | None = None) -> list[Delivery]:
+    """Take up to ``limit`` due deliveries for this worker, a fair share from each vendor, oldest first.
+
+    A claim is a lease: when its holder dies, it runs out and another worker takes the rows. It counts as a try, so
+    that a row which kills its workers is given up in the end. Four statements, and one for each vendor that has due
+    rows.
+    """
+    worker = worker or uuid.uuid4().hex
+    resting, trial = open_circuits(now)
+    due = Delivery.objects.claimable(now).exclude(backend__in=resting | set(trial)).order_by("next_try_at", "pk")
+    waiting = list(due.order_by().values_list("backend", flat=True).distinct())
+    keys: list[int] = []
+    for backend in waiting:
+        share = max(1, limit // len(waiting))
+        keys += due.filter(backend=backend).values_list("pk", flat=True)[:share]
+    for backend in trial:
+        first = Delivery.objects.claimable(now).filter(backend=backend).order_by("next_try_at", "pk")
+        if (pk := first.values_list("pk", flat=True).first()) and begin_trial(backend, now):
+            keys.append(pk)
+    if not keys:
+        return []
+    # A worker that chose the same rows a moment ago has set its claim by now: the condition lets it keep them.
+    free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    Delivery.objects.filter(free, pk__in=keys, status=DeliveryStatus.DUE).update(
+        claimed_until=_lease(now), claimed_by=worker, tries=F("tries") + 1
+    )
+    return list(Delivery.objects.filter(claimed_by=worker, status=DeliveryStatus.DUE, pk__in=keys).order_by("pk"))
+
+
+def renew(delivery: Delivery, *, now: datetime) -> None:
+    """Begin the lease anew just before the call, so that it covers this call and not those before it in the batch.
+
+    Raises ``LeaseLost`` where another worker has the row by now: then the call is not ours to make.
+    """
+    if not _held(delivery).update(claimed_until=_lease(now)):
+        raise LeaseLost("Another worker has taken this delivery over.")
+
+
+def settle_success(delivery: Delivery, *, now: datetime, duration_ms: int) -> None:
+    """Mark as done, in the transaction that applies the answer.
+
+    Raises ``LeaseLost`` where another worker has the row by now: the caller's transaction is then undone, and the
+    answer of that other call, which carried the same key, counts.
+    """
+    _settle(delivery, status=DeliveryStatus.DONE, done_at=now, last_error="", duration_ms=duration_ms)
+
+
+def settle_moot(delivery: Delivery, *, why: str) -> None:
+    """Nothing to call any more: what was promised has lost its object."""
+    _settle(delivery, status=DeliveryStatus.SUPERSEDED, last_error=why)
+    end_trial(delivery.backend)
+
+
+def settle_failure(delivery: Delivery, error: BackendError, *, now: datetime, duration_ms: int | None = None) -> None:
+    """Note the failure and decide about the next try: later, never (refused), or after a person says so (given up).
+
+    Wrong credentials are given up at once: the vendor's account must not be locked by trying.
+    """
+    changes: dict[str, object] = {"last_error": shorten(error), "duration_ms": duration_ms}
+    if isinstance(error, BackendAuthenticationError) or (error.retryable and exhausted(delivery)):
+        changes["status"] = DeliveryStatus.GIVEN_UP
+    elif not error.retryable:
+        changes["status"] = DeliveryStatus.FAILED
+    else:
+        changes["next_try_at"] = now + backoff(delivery.tries, error.retry_after)
+    _settle(delivery, **changes)
+
+
+def exhausted(delivery: Delivery) -> bool:
+    """Whether the try in hand is the last one."""
+    return delivery.tries >= settings.delivery_max_tries
+
+
+def later_is_done(delivery: Delivery) -> bool:
+    """Whether the receiver has heard of something later about the same target: then this one would be a step back."""
+    later = Delivery.objects.filter(target=delivery.target, target_id=delivery.target_id, backend=delivery.backend)
+    return later.filter(pk__gt=delivery.pk, status=DeliveryStatus.DONE).exists()
+
+
+def postpone(delivery: Delivery, *, why: str, until: datetime) -> None:
+    """Something else must happen first: wait, without counting a try."""
+    _settle(delivery, last_error=why, next_try_at=until, tries=max(0, delivery.tries - 1))
+    end_trial(delivery.backend)
+
+
+def release(delivery: Delivery) -> None:
+    """Give the row back untried: this worker has no more time."""
+    _settle(delivery, tries=max(0, delivery.tries - 1))
+
+
+def wake(
+    *, operation: Operation, target: DeliveryTarget, target_ids: Collection[int] | QuerySet[Any, Any], now: datetime
+) -> None:
+    """What a postponed delivery waited for has happened: it is due at once."""
+    Delivery.objects.filter(
+        operation=operation, target=target, target_id__in=target_ids, status=DeliveryStatus.DUE, next_try_at__gt=now
+    ).update(next_try_at=now)
+
+
+def repeat(delivery: Delivery, *, now: datetime | None = None) -> None:
+    """A person wants a refused or given-up delivery tried again, with all its tries, at once.
+
+    Raises ``Conflict`` for a delivery in any other status.
+    """
+    repeatable = (DeliveryStatus.FAILED, DeliveryStatus.GIVEN_UP)
+    with transaction.atomic():
+        changed = Delivery.objects.filter(pk=delivery.pk, status__in=repeatable).update(
+            status=DeliveryStatus.DUE, tries=0, next_try_at=now or timezone.now(), claimed_until=None, claimed_by=""
+        )
+        close_circuit(delivery.backend, now=now)
+        if not changed:
+            raise Conflict("Only a refused or given-up delivery can be repeated.", code="not_repeatable")
+        delivery.refresh_from_db()
+        announce(delivery_promised, delivery=delivery)
+
+
+def backoff(tries: int, retry_after: float | None = None) -> timedelta:
+    """Exponential with full jitter on its upper half; never earlier than the vendor asked for."""
+    ceiling = min(MAX_BACKOFF_SECONDS, settings.delivery_backoff_seconds * 2 ** min(tries - 1, 20))
+    # Jitter spreads load; it protects nothing, so an ordinary generator is right.
+    seconds = random.uniform(ceiling / 2, ceiling)  # noqa: S311  # nosec B311
+    return timedelta(seconds=max(seconds, wished_pause(retry_after)))
+
+
+def owed_by_backend() -> dict[str, dict[str, int]]:
+    """Backend → status → how many calls are owed."""
+    rows = Delivery.objects.owed().order_by().values_list("backend", "status").annotate(n=Count("pk"))
+    owed: dict[str, dict[str, int]] = {}
+    for backend, status, n in rows:
+        owed.setdefault(backend, {})[status] = n
+    return owed
+
+
+def _settle(delivery: Delivery, **changes: object) -> None:
+    if not _held(delivery).update(claimed_until=None, claimed_by="", **changes):
+        raise LeaseLost("Another worker has taken this delivery over.")
+
+
+def _held(delivery: Delivery) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(pk=delivery.pk, claimed_by=delivery.claimed_by, status=DeliveryStatus.DUE)
+
+
+def _lease(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.lease_seconds)

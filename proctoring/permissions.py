@@ -1,0 +1,60 @@
+"""Who may do what: predicates over a person and the object's own course, shared by querysets and doors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+
+from proctoring.host import Role, host
+
+if TYPE_CHECKING:
+    from proctoring.host import User
+
+
+def is_course_staff(user: User, course_id: str) -> bool:
+    """Staff write exams, grant resumes, reset, correct time."""
+    return host().has_role(user, course_id, Role.STAFF)
+
+
+def may_invigilate(user: User, course_id: str) -> bool:
+    """Invigilators pause, resume, extend, terminate and void. Course staff may too."""
+    return host().has_role(user, course_id, Role.INVIGILATOR) or is_course_staff(user, course_id)
+
+
+def may_review(user: User, course_id: str) -> bool:
+    """Reviewers decide on ended attempts, under their own name."""
+    return host().has_role(user, course_id, Role.REVIEWER)
+
+
+def may_watch(user: User, course_id: str) -> bool:
+    """Whoever has any of the roles sees the course's attempts."""
+    return may_invigilate(user, course_id) or may_review(user, course_id)
+
+
+def staff_courses(user: User, field: str) -> Q:
+    """The rows whose course (``field``) the person administers."""
+    return _in_courses(user, field, Role.STAFF)
+
+
+def watched_courses(user: User, field: str) -> Q:
+    """The rows whose course (``field``) the person has any role in."""
+    return _in_courses(user, field, *Role)
+
+
+def seen_courses(user: User, field: str) -> Q:
+    """The rows whose course (``field``) the person may see as a candidate."""
+    return _among(host().visible_courses(user), field)
+
+
+def _in_courses(user: User, field: str, *roles: Role) -> Q:
+    wanted = _among((), field)
+    for role in roles:
+        wanted |= _among(host().courses_with_role(user, role), field)
+    return wanted
+
+
+def _among(courses: Collection[str] | None, field: str) -> Q:
+    # An empty Q would vanish in "Q(...) | Q()"; the negation of nothing stays true in every combination.
+    return ~Q(pk__in=()) if courses is None else Q(**{f"{field}__in": courses})

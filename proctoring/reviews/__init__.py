@@ -1,0 +1,1 @@
+"""Reviews: what vendors concluded, kept in full and applied where the rules let them."""

@@ -1,0 +1,110 @@
+"""Celery tasks: claim, call one service, go on until nothing is due. Rows are the truth; a lost task costs time only.
+
+Each may run any number of times, at once, and be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from celery import shared_task
+from django.utils import timezone
+
+from proctoring.attempts.deadlines import end_overdue
+from proctoring.attempts.models import Attempt
+from proctoring.exchange import deliveries, processing
+from proctoring.idempotency.services import forget_old
+from proctoring.inbox import services as inbox
+from proctoring.outbox import services as outbox
+from proctoring.reviews.services import apply_kept_review, attempts_with_waiting_review
+
+logger = logging.getLogger(__name__)
+
+CLAIM = 10
+"""Rows a worker takes at once."""
+
+RUN_SECONDS = 20
+"""After so long a task ends and leaves the rest to the next run: other tasks wait in the same queue."""
+
+OPTIONS: dict[str, Any] = {
+    "ignore_result": True,
+    "acks_late": True,
+    "reject_on_worker_lost": True,
+    # A plugin that hangs for ever takes one process for ten minutes, not the whole worker.
+    "time_limit": 600,
+}
+
+
+@shared_task(name="proctoring.deliver_due", **OPTIONS)
+def deliver_due() -> int:
+    """Carry out what the outbox owes and is due. Returns how many calls were made or decided."""
+    done = 0
+    time_left = _while_there_is_time()
+    for now in time_left:
+        claimed = outbox.claim_due(now=now, limit=CLAIM)
+        if not claimed:
+            break
+        for delivery in claimed:
+            if next(time_left, None) is None:
+                deliveries.give_back(delivery)
+                continue
+            deliveries.carry_out(delivery)
+            done += 1
+    return done
+
+
+@shared_task(name="proctoring.process_messages", **OPTIONS)
+def process_messages() -> int:
+    """Process what the inbox holds and is due. Returns how many messages were looked at."""
+    done = 0
+    for now in _while_there_is_time():
+        claimed = inbox.claim_due(now=now, limit=CLAIM)
+        if not claimed:
+            break
+        for message in claimed:
+            processing.process(message)
+        done += len(claimed)
+    return done
+
+
+@shared_task(name="proctoring.end_overdue_attempts", **OPTIONS)
+def end_overdue_attempts() -> None:
+    """End attempts whose deadline has passed, each at its own deadline."""
+    last: int | None = 0
+    for now in _while_there_is_time():
+        last = end_overdue(now=now, after=last or 0)
+        if last is None:
+            break
+
+
+@shared_task(name="proctoring.apply_kept_reviews", **OPTIONS)
+def apply_kept_reviews(attempt_id: int | None = None) -> int:
+    """Apply reviews that came before their attempt had ended: of one attempt, or of all that have ended since."""
+    waiting = attempts_with_waiting_review()
+    if attempt_id is not None:
+        waiting = Attempt.objects.filter(pk=attempt_id)
+    applied = 0
+    for _, attempt in zip(_while_there_is_time(), waiting.order_by("pk"), strict=False):
+        try:
+            applied += apply_kept_review(attempt) is not None
+        # One attempt whose host or receivers raise must not keep the others waiting.
+        except Exception:
+            logger.exception("the review of attempt %s could not be applied", attempt.pk)
+    return applied
+
+
+@shared_task(name="proctoring.forget_idempotency_records", **OPTIONS)
+def forget_idempotency_records() -> int:
+    """Drop idempotency records that are older than a day."""
+    return forget_old(now=timezone.now())
+
+
+def _while_there_is_time() -> Iterator[datetime]:
+    """Yield the time of day until ``RUN_SECONDS`` are over."""
+    end = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < end:
+        yield timezone.now()

@@ -1,0 +1,1 @@
+"""Template tags for the candidate pages and for the host's own."""

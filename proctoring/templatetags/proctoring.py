@@ -1,0 +1,70 @@
+"""``{% load proctoring %}``: ``{% exam_bar exam %}`` for the host's pages, and how times are written on ours."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.template.defaultfilters import date as format_date
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from proctoring.candidate.context import STEADY, USUAL_POLL_SECONDS
+from proctoring.candidate.situation import look
+from proctoring.exams.models import Exam
+
+register = template.Library()
+
+
+@register.inclusion_tag("proctoring/exam_bar.html", takes_context=True)
+def exam_bar(context: template.Context, exam: Exam) -> dict[str, Any]:
+    """Timer, way back and way out, inside the host's page of questions. Needs ``request`` in the context.
+
+    One statement. It shows and leaves; whether the questions may be shown is ``attempts.access.decide``'s to say.
+    """
+    situation = look(exam, context["request"].user, now=timezone.now())
+    return {
+        "situation": situation,
+        "exam": exam,
+        "attempt": situation.attempt,
+        "poll_seconds": 15 if situation.screen in STEADY else USUAL_POLL_SECONDS,
+    }
+
+
+@register.simple_tag
+def moment(value: datetime | None) -> SafeString | str:
+    """A moment in the current time zone, with the zone's name."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    text = format_date(local, "DATETIME_FORMAT")
+    return format_html(
+        '<time datetime="{}">{} ({})</time>', value.isoformat(), text, timezone.get_current_timezone_name()
+    )
+
+
+@register.filter
+def clock(seconds: int | None) -> str:
+    """Seconds as ``h:mm:ss`` or ``mm:ss``, as the script writes them."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+@register.filter
+def duration(seconds: int) -> str:
+    """Seconds in words: hours and minutes, and seconds where there is less than a minute."""
+    if seconds < 60:
+        return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
+    hours, minutes = divmod(seconds // 60, 60)
+    in_minutes = ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
+    if not hours:
+        return in_minutes
+    in_hours = ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
+    return in_hours if not minutes else _("%(hours)s %(minutes)s") % {"hours": in_hours, "minutes": in_minutes}

@@ -1,0 +1,94 @@
+"""What the halves of the contract share: making the backend, its claimed calls, looking for secrets in errors."""
+
+from __future__ import annotations
+
+import traceback
+import unittest
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from proctoring.backends.base import Backend
+from proctoring.backends.types import AttemptRegistration, ExamRegistration, ExamType, Progress
+from proctoring.testing.vendor_stub import Reply, VendorStub, VendorStubRequest
+
+KEY = "0b54ad9c-contract-key"
+STANDARD_SECRET = "whsec_Y29udHJhY3QtbmV3LXNlY3JldC1jb250cmFjdC1uZXc="  # noqa: S105 - made for tests
+STANDARD_OLD_SECRET = "whsec_Y29udHJhY3Qtb2xkLXNlY3JldC1jb250cmFjdC1vbGQ="  # noqa: S105 - made for tests
+
+EXAM = ExamRegistration(
+    course_id="course-v1:Acme+Chemistry+2030",
+    content_id="block-v1:Acme+Chemistry+2030+type@exam+block@final",
+    name="Chemistry ½",
+    exam_type=ExamType.PROCTORED,
+    time_limit_minutes=90,
+    is_active=True,
+    due_at=datetime(2030, 1, 1, 12, tzinfo=UTC),
+)
+ATTEMPT = AttemptRegistration(
+    exam_external_id="exam 1/é",
+    candidate_id="c4nd1d4te",
+    full_name="Zoë Ünal",
+    email="zoe@example.com",
+    time_limit_minutes=120,
+    is_sample=False,
+    review_policy="",
+    lms_host="https://lms.example.com",
+)
+
+
+class ContractBase:
+    """The part of the contract that a vendor fills in."""
+
+    credentials: ClassVar[Sequence[str]] = ()
+    """Secrets of the outgoing half that ``make_backend`` uses, at least 4 characters each."""
+
+    secrets: ClassVar[Sequence[str]] = (STANDARD_SECRET, STANDARD_OLD_SECRET)
+    """Webhook secrets that ``make_backend`` configures, all accepted at once; one where the vendor cannot rotate."""
+
+    timeout: ClassVar[float] = 0.4
+    """Seconds; ``make_backend`` sets every deadline of the backend to it."""
+
+    def make_backend(self, base_url: str, *, timeout: float) -> Backend:
+        """Return the backend with good options, calling the vendor at ``base_url``, with short deadlines."""
+        raise NotImplementedError
+
+    def prepare(self, request: VendorStubRequest) -> Reply | None:
+        """Answer well what comes before the calls under test, such as the request for a token; None for the rest."""
+        return None
+
+    def backend(self, base_url: str = "http://127.0.0.1:9") -> Backend:
+        backend = self.make_backend(base_url, timeout=self.timeout)
+        backend.alias = backend.alias or "contract"
+        return backend
+
+    def require(self, flag: str) -> Backend:
+        """Skip the test, visibly, unless the backend claims ``flag``."""
+        backend = self.backend()
+        if not getattr(backend, flag):
+            raise unittest.SkipTest(f"{type(backend).__name__} does not claim {flag}")
+        return backend
+
+    def server(self) -> VendorStub:
+        return VendorStub(self.prepare)
+
+    def calls(self, backend: Backend) -> Mapping[str, Callable[[], object]]:
+        """The outgoing calls that the backend claims, by name."""
+        calls: dict[str, Callable[[], object]] = {}
+        exam, attempt = ATTEMPT.exam_external_id, "attempt 1/é"
+        if backend.registers_exams:
+            calls["register_exam"] = lambda: backend.register_exam(EXAM, key=KEY)
+        if backend.registers_attempts:
+            calls["register_attempt"] = lambda: backend.register_attempt(ATTEMPT, key=KEY)
+            calls["report_progress"] = lambda: backend.report_progress(exam, attempt, Progress.STARTED, key=KEY)
+            calls["remove_attempt"] = lambda: backend.remove_attempt(exam, attempt, key=KEY)
+            if type(backend).fetch_launch is not Backend.fetch_launch:
+                calls["fetch_launch"] = lambda: backend.fetch_launch(exam, attempt, language="de-at")
+        if not calls:
+            raise unittest.SkipTest(f"{type(backend).__name__} claims neither registers_exams nor registers_attempts")
+        return calls
+
+    def assert_keeps_secrets(self, error: BaseException) -> None:
+        told = "".join(traceback.format_exception(error)) + str(error) + repr(error) + repr(vars(error))
+        for secret in (*self.credentials, *self.secrets):
+            assert secret not in told, f"a secret stands in the text of {type(error).__name__}"

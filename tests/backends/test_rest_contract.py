@@ -1,0 +1,45 @@
+"""The reference wire keeps the contract that every vendor keeps."""
+
+from __future__ import annotations
+
+import json
+
+from proctoring.backends.rest import RestBackend
+from proctoring.testing import BackendContract, Reply, VendorStubRequest
+
+REVIEWED = {
+    "type": "attempt.reviewed",
+    "timestamp": "2030-01-01T11:59:58+00:00",
+    "data": {
+        "attempt": "a-1",
+        "status": "suspicious",
+        "comments": [{"comment": "A second voice", "status": "suspicious", "start": 61, "stop": 75.5}],
+        "reviewed_by": "reviewer@example.com",
+        "video_url": "https://vendor.example.com/video/1",
+    },
+}
+
+
+class TestRestBackend(BackendContract):
+    credentials = ("a-client-secret-of-thirty-two-bytes", "an-access-token")
+    webhook_body = json.dumps(REVIEWED).encode()
+    unknown_word_bodies = (
+        json.dumps({**REVIEWED, "type": "attempt.evaporated"}).encode(),
+        json.dumps({**REVIEWED, "data": {"attempt": "a-1", "status": "Clean"}}).encode(),
+    )
+
+    def make_backend(self, base_url: str, *, timeout: float) -> RestBackend:
+        return RestBackend(
+            base_url=base_url,
+            client_id="lms",
+            client_secret=self.credentials[0],
+            webhook_secrets=self.secrets,
+            connect_timeout=timeout,
+            read_timeout=timeout,
+            total_timeout=timeout,
+        )
+
+    def prepare(self, request: VendorStubRequest) -> Reply | None:
+        if request.path == "/oauth2/access_token":
+            return Reply(body=json.dumps({"access_token": self.credentials[1], "expires_in": 3600}).encode())
+        return None

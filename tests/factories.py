@@ -1,0 +1,126 @@
+"""Rows for the tests. Nothing here goes through a service: a test that wants the rules calls them itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import factory
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+
+from proctoring.attempts import states
+from proctoring.attempts.models import Attempt, TimeEntry
+from proctoring.attempts.states import Phase, Status
+from proctoring.attempts.timing import EntryKind
+from proctoring.exams.models import Exam, ExamStatus, ExamType
+from proctoring.inbox import sealing
+from proctoring.inbox.models import WebhookMessage
+from proctoring.outbox.models import Delivery, DeliveryTarget, Operation
+
+TEN = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+"""Ten o'clock: when the exams of the tests start."""
+
+
+def at(hour: int, minute: int, second: int = 0, microsecond: int = 0) -> datetime:
+    """A time of the tests' day."""
+    return TEN.replace(hour=hour, minute=minute, second=second, microsecond=microsecond)
+
+
+class UserFactory(factory.django.DjangoModelFactory[AbstractUser]):
+    class Meta:
+        model = get_user_model()
+
+    username = factory.Sequence(lambda n: f"person{n}")
+    email = factory.LazyAttribute(lambda user: f"{user.username}@example.org")
+    first_name = "Ada"
+    last_name = "Lovelace"
+
+
+class ExamFactory(factory.django.DjangoModelFactory[Exam]):
+    """An active timed exam of 60 minutes without dates."""
+
+    class Meta:
+        model = Exam
+
+    course_id = "course-v1:Demo+Tests+2026"
+    content_id = factory.Sequence(lambda n: f"block-{n}")
+    name = factory.Sequence(lambda n: f"Exam {n}")
+    exam_type = ExamType.TIMED
+    status = ExamStatus.ACTIVE
+    time_limit_minutes = 60
+
+
+class AttemptFactory(factory.django.DjangoModelFactory[Attempt]):
+    """An attempt in any status, as if the steps before had been taken at ten o'clock; with its base entry."""
+
+    class Meta:
+        model = Attempt
+        skip_postgeneration_save = True
+
+    exam = factory.SubFactory(ExamFactory)
+    user = factory.SubFactory(UserFactory)
+    number = 1
+    status = Status.CREATED
+    backend = factory.LazyAttribute(lambda row: row.exam.backend_alias)
+    open_slot = factory.LazyAttribute(lambda row: 1 if row.status in states.OPEN else None)
+    taking_as_proctored = factory.LazyAttribute(lambda row: row.exam.exam_type != ExamType.TIMED)
+    total_seconds = factory.LazyAttribute(lambda row: row.exam.time_limit_minutes * 60)
+    closes_at = factory.LazyAttribute(lambda row: row.exam.due_at)
+    full_name = "Ada Lovelace"
+
+    @factory.lazy_attribute
+    def started_at(self) -> datetime | None:
+        return TEN if states.TRAITS[Status(self.status)].phase in (Phase.RUNNING, Phase.ENDED, Phase.DECIDED) else None
+
+    @factory.lazy_attribute
+    def paused_at(self) -> datetime | None:
+        return at(10, 5) if self.status == Status.PAUSED else None
+
+    @factory.lazy_attribute
+    def expires_at(self) -> datetime | None:
+        if self.started_at is None or self.paused_at is not None:
+            return None
+        ends_at = self.started_at + timedelta(seconds=self.total_seconds)
+        return min(ends_at, self.closes_at or ends_at)
+
+    @factory.lazy_attribute
+    def ended_at(self) -> datetime | None:
+        return None if self.status in states.OPEN else at(10, 20)
+
+    @factory.post_generation
+    def base(attempt: Any, create: bool, extracted: object, **_: object) -> None:  # noqa: N805 - factory-boy's protocol
+        if create:
+            TimeEntry.objects.create(attempt=attempt, kind=EntryKind.BASE, seconds=attempt.total_seconds, at=TEN)
+
+
+class DeliveryFactory(factory.django.DjangoModelFactory[Delivery]):
+    """A report about an attempt that is due now."""
+
+    class Meta:
+        model = Delivery
+
+    backend = "vendor"
+    operation = Operation.REPORT_STARTED
+    target = DeliveryTarget.ATTEMPT
+    target_id = factory.Sequence(lambda n: n + 1)
+    key = factory.Sequence(lambda n: f"key-{n}")
+    next_try_at = TEN
+
+
+class MessageFactory(factory.django.DjangoModelFactory[WebhookMessage]):
+    """A message that waits to be processed since ten o'clock."""
+
+    class Meta:
+        model = WebhookMessage
+
+    class Params:
+        plain = b"{}"
+
+    backend = "vendor"
+    delivery_id = factory.Sequence(lambda n: f"msg-{n}")
+    sha256 = factory.Sequence(lambda n: f"{n:064x}")
+    sealed_body = factory.LazyAttribute(lambda row: sealing.seal(row.plain, context=row.sha256))
+    received_at = TEN
+    next_try_at = TEN
+    give_up_at = TEN + timedelta(hours=24)
