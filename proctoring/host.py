@@ -14,6 +14,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from django.apps import apps
+from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
@@ -58,7 +60,7 @@ class Host:
 
     def courses_with_role(self, user: User, role: Role) -> Collection[str] | None:
         """The courses in which ``user`` holds ``role``; None means all of them. Used by lists, in one query."""
-        return None if user.is_active and user.has_perm(role.value) else ()
+        return None if user.is_active and _has_permission(user, role) else ()
 
     def may_see_course(self, user: User, course_id: str) -> bool:
         """Whether a candidate may know of this course's exams."""
@@ -111,6 +113,25 @@ class Host:
     def language(self, user: User) -> str:
         """The language in which vendors' instructions are asked for, as in ``Accept-Language``."""
         return "en"
+
+
+DJANGOS_OWN = ["django.contrib.auth.backends.ModelBackend"]
+
+
+def _has_permission(user: User, role: Role) -> bool:
+    """Django's answer. Where only Django's own backend has a say, it costs one statement a request instead of two."""
+    alone = list(django_settings.AUTHENTICATION_BACKENDS) == DJANGOS_OWN
+    if not alone or user.is_superuser or not hasattr(user, "user_permissions"):
+        return bool(user.has_perm(role.value))
+    # Remembered on the instance, as long as Django remembers what it found itself.
+    held = user.__dict__.get("_proctoring_permissions")
+    if held is None:
+        ours = apps.get_model("auth.Permission").objects.filter(content_type__app_label="proctoring")
+        ours = ours.order_by().values_list("codename", flat=True)
+        held = user.__dict__["_proctoring_permissions"] = frozenset(
+            ours.filter(user=user.pk).union(ours.filter(group__user=user.pk))
+        )
+    return role.value.removeprefix("proctoring.") in held
 
 
 def _among(course_id: str, courses: Collection[str] | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, Permission
+from django.contrib.auth.models import AnonymousUser, Group, Permission
 
 from proctoring import permissions
 from proctoring.attempts.models import Attempt
@@ -39,6 +39,24 @@ def test_a_role_is_a_permission_of_the_default_host(role: Role) -> None:
     user.is_active = False
     assert not host().has_role(user, "course", role)
     assert host().courses_with_role(user, role) == ()
+
+
+def test_a_permission_may_come_from_a_group_and_from_another_backend(settings: Any) -> None:
+    permission = Permission.objects.get(codename="invigilate")
+    group = Group.objects.create(name="Invigilators")
+    group.permissions.add(permission)
+    user = UserFactory()
+    user.groups.add(group)
+    assert [one for one in Role if host().has_role(user, "course", one)] == [Role.INVIGILATOR]
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Generous", "django.contrib.auth.backends.ModelBackend"]
+    assert host().has_role(UserFactory(), "course", Role.REVIEWER)
+
+
+class Generous:
+    """An LMS's own backend, which knows of roles that no table holds."""
+
+    def has_perm(self, user: Any, permission: str, obj: object = None) -> bool:
+        return permission == Role.REVIEWER.value
 
 
 def test_a_superuser_has_every_role_and_an_unknown_person_none() -> None:

@@ -75,6 +75,12 @@ def count_loads(page: Page) -> list[str]:
     return loads
 
 
+def open_quietly(page: Page, url: str) -> None:
+    """Open a page and wait for its first answer: it asks no second time for some seconds."""
+    with page.expect_response("**/state/"):
+        page.goto(url)
+
+
 def eventually(page: Page, condition: Callable[[], bool]) -> None:
     """Let the browser go on until it is so."""
     deadline = time.monotonic() + PATIENCE / 1000
@@ -113,7 +119,8 @@ def test_refused_form_is_announced_and_does_not_come_again(
 ) -> None:
     exam = ExamFactory()
     attempt = attempt_in(Status.STARTED, exam, candidate)
-    watched.goto(live_server.url + page_url(exam))
+    # A page that hears of the change first leaves by itself, while the button is being pressed.
+    open_quietly(watched, live_server.url + page_url(exam))
     Attempt.objects.filter(pk=attempt.pk).update(status=Status.READY_TO_SUBMIT)
     watched.get_by_role("button", name="I am done").click()
     expect(watched.get_by_role("alert")).to_contain_text("done already")
