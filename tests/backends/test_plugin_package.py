@@ -10,38 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.testing.test_writing_a_backend import PLUGIN, first_step, write
+
 ROOT = Path(__file__).resolve().parents[2]
 
-PLUGIN = """\
-from urllib.parse import quote
-
-from proctoring.backends import base, http, types
-
-
-class AcmeBackend(base.Backend):
-    verbose_name = "Acme Proctoring"
-    registers_attempts = True
-
-    def __init__(self, *, base_url="https://acme.example", api_key=""):
-        self.api_key = api_key
-        self.http = http.HttpClient(base_url=base_url, headers={"Authorization": f"Bearer {api_key}"})
-
-    def check(self):
-        return [] if self.api_key else ["api_key is empty."]
-
-    def register_attempt(self, attempt, *, key):
-        fields = {"candidate": attempt.candidate_id, "minutes": attempt.time_limit_minutes}
-        return types.RegisteredAttempt(
-            external_id=self.http.request("POST", "/sessions", json=fields, key=key).id(), launch=types.LaunchData()
-        )
-
-    def report_progress(self, exam_external_id, attempt_external_id, progress, *, key):
-        path = f"/sessions/{quote(attempt_external_id, safe='')}"
-        self.http.request("PUT", path, json={"state": progress.value}, key=key)
-
-    def remove_attempt(self, exam_external_id, attempt_external_id, *, key):
-        self.http.request("DELETE", f"/sessions/{quote(attempt_external_id, safe='')}", key=key, accept=(404,))
-"""
+SOURCE = first_step()[PLUGIN]
+"""The first plugin of ``docs/writing_a_backend.rst``."""
 
 SETTINGS = """\
 import json, os
@@ -52,9 +26,7 @@ PROCTORING = {**PROCTORING, **json.loads(os.environ["PLUGIN_PROCTORING"])}
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    (tmp_path / "acme_proctoring.py").write_text(PLUGIN)
-    (tmp_path / "plugin_settings.py").write_text(SETTINGS)
-    return tmp_path
+    return write({PLUGIN: SOURCE, "plugin_settings.py": SETTINGS}, tmp_path)
 
 
 def install(folder: Path, name: str, target: str) -> None:
@@ -77,11 +49,12 @@ def django(folder: Path, *arguments: str, **proctoring: object) -> subprocess.Co
 
 
 def backends(**options: object) -> dict[str, object]:
+    options = {"base_url": "https://acme.example", **options}
     return {"acme": {"BACKEND": "acme_proctoring.AcmeBackend", "OPTIONS": options}}
 
 
 def test_the_plugin_has_thirty_lines() -> None:
-    assert len([line for line in PLUGIN.splitlines() if line.strip()]) <= 30
+    assert len([line for line in SOURCE.splitlines() if line.strip()]) <= 30
 
 
 def test_settings_alone_are_enough(elsewhere: Path) -> None:
