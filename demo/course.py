@@ -15,6 +15,13 @@ EXAMS: list[dict[str, Any]] = [
         "backend": "simulator",
     },
     {
+        "content_id": "onboarding",
+        "name": "Onboarding: let the proctors get to know you",
+        "exam_type": "onboarding",
+        "time_limit_minutes": 10,
+        "backend": "simulator",
+    },
+    {
         "content_id": "quiz",
         "name": "Timed quiz: air and water",
         "exam_type": "timed",
@@ -57,6 +64,9 @@ QUESTIONS: dict[str, list[Item]] = {
         Item("Which of these is a kind of cloud?", ("Cumulus", "Abacus", "Crocus")),
         Item("Look out of the window: what is the weather like?"),
         Item("How do you feel about exams?", ("Fine", "A little nervous", "Ask me tomorrow")),
+    ],
+    "onboarding": [
+        Item("Hold your identity card into the camera. Which colour has it?"),
     ],
     "quiz": [
         Item(

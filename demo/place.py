@@ -19,6 +19,8 @@ class Place:
     data: Path
     port: int
     simulator_port: int
+    require_onboarding: bool = False
+    """The vendor wants to know candidates before their first proctored exam."""
 
     @property
     def address(self) -> str:
@@ -69,6 +71,7 @@ def current() -> Place:
         data=Path(_environment("DEMO_DATA", str(ROOT / "var" / "demo"))),
         port=int(_environment("DEMO_PORT", "8000")),
         simulator_port=int(_environment("DEMO_SIMULATOR_PORT", "9100")),
+        require_onboarding=bool(_environment("DEMO_REQUIRE_ONBOARDING", "")),
     )
 
 
@@ -77,6 +80,7 @@ def use(options: argparse.Namespace) -> Place:
     os.environ["DEMO_DATA"] = str(options.data.resolve())
     os.environ["DEMO_PORT"] = str(options.port)
     os.environ["DEMO_SIMULATOR_PORT"] = str(options.simulator_port)
+    os.environ["DEMO_REQUIRE_ONBOARDING"] = "yes" if options.require_onboarding else ""
     return current()
 
 
@@ -88,6 +92,12 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
     made.add_argument("--port", type=int, default=port, help="of the LMS (DEMO_PORT, %(default)s)")
     made.add_argument("--simulator-port", type=int, default=vendors, help="of the vendor (%(default)s)")
     made.add_argument("--data", type=Path, default=data, metavar="FOLDER", help="what is kept (%(default)s)")
+    made.add_argument(
+        "--require-onboarding",
+        action="store_true",
+        default=bool(_environment("DEMO_REQUIRE_ONBOARDING", "")),
+        help="the vendor takes nobody to a proctored exam whose onboarding it has not approved",
+    )
     return made
 
 

@@ -89,6 +89,10 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
 }
 
+# Mails are kept for the page "Mails" of this LMS.
+EMAIL_BACKEND = "demo.lms.mail.KeepingBackend"
+DEFAULT_FROM_EMAIL = "lms@example.org"
+
 PROCTORING: dict[str, Any] = {
     "HOST": "demo.lms.host.LmsHost",
     "LMS_HOST": HERE.address,

@@ -30,6 +30,7 @@ def command(here: place.Place) -> list[str]:
         *("--webhook-url", f"{here.address}/proctoring/webhooks/simulator/"),
         f"--webhook-secret={here.webhook_secret}",
         *("--review-after", "2", "--memory", str(here.vendor_memory)),
+        *(["--require-onboarding"] if here.require_onboarding else []),
     ]
 
 

@@ -26,10 +26,26 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "proctoring-read-onboarding-lists": {
+        # Each list every 15 minutes (``exchange.onboarding.REST``); one that is long goes on a minute later.
+        "task": "proctoring.read_onboarding_lists",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "proctoring-free-blocked-attempts": {
+        "task": "proctoring.free_blocked_attempts",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "proctoring-forget-idempotency-records": {
         "task": "proctoring.forget_idempotency_records",
         "schedule": 3600.0,
         "options": {"expires": 3600},
+    },
+    "proctoring-apply-retention": {
+        "task": "proctoring.apply_retention",
+        "schedule": 86400.0,
+        "options": {"expires": 86400},
     },
 }
 """Name → entry of Celery's ``beat_schedule``. Schedules are in seconds."""

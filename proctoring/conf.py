@@ -78,6 +78,27 @@ class ProctoringSettings:
     unknown_id_hours: int = 24
     """How long a message about an unknown id is tried again before it is quarantined."""
 
+    send_mail: bool = True
+    """Whether candidates get mails about their attempts."""
+
+    mail_from: str = ""
+    """Sender of the mails; empty: Django's ``DEFAULT_FROM_EMAIL``."""
+
+    onboarding_valid_days: int = 365
+    """How long an approved onboarding holds."""
+
+    onboarding_warning_days: int = 28
+    """So many days before its end an approval is said to expire soon."""
+
+    keep_message_bodies_days: int = 90
+    """After so long the bodies of vendors' messages are blanked."""
+
+    keep_video_links_days: int = 365
+    """After so long the links to recordings are dropped."""
+
+    keep_reviews_days: int = 1825
+    """After so long comments, payloads and names in reviews are blanked. Verdicts and statistics stay."""
+
     webhook_max_bytes: int = 1_048_576
     """A larger webhook body is refused."""
 

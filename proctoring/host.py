@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -20,6 +20,9 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from proctoring.conf import SETTING, settings
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 User = Any
 """A row of the host's ``AUTH_USER_MODEL``, or ``AnonymousUser``; only Django knows the class at run time."""
@@ -31,6 +34,22 @@ class Role(StrEnum):
     STAFF = "proctoring.manage_course_exams"
     INVIGILATOR = "proctoring.invigilate"
     REVIEWER = "proctoring.review_attempt"
+    PRIVACY_OFFICER = "proctoring.handle_personal_data"
+
+
+COURSE_ROLES = (Role.STAFF, Role.INVIGILATOR, Role.REVIEWER)
+"""The roles that let a person see a course's attempts. A privacy officer has no business there."""
+
+
+class CreditStatus(StrEnum):
+    """What an LMS is told about a credit requirement that the exam is."""
+
+    SUBMITTED = "submitted"
+    SATISFIED = "satisfied"
+    FAILED = "failed"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    """There is no attempt any more that says anything."""
 
 
 class PrerequisiteState(StrEnum):
@@ -94,6 +113,16 @@ class Host:
         """When the course is over, for read-only access to timed exams."""
         return None
 
+    def enrolled(self, course_id: str) -> QuerySet[Any] | None:
+        """The accounts enrolled in this course, lazily: lists join it. None: nobody knows, and lists show the people
+        with an attempt."""
+        return None
+
+    def personal_due_at(self, user: User, course_id: str, content_id: str) -> datetime | None:
+        """A due date of this person's own; None: the exam's. Tell ``attempts.schedule.change_personal_dates`` when it
+        changes while an attempt is open."""
+        return None
+
     def exam_url(self, course_id: str, content_id: str) -> str:
         """Where the exam's questions are in the LMS. Empty: candidate pages show no link to them."""
         return ""
@@ -102,9 +131,13 @@ class Host:
         """Where a candidate goes when the exam is over. Empty: no link."""
         return ""
 
+    def verified_name(self, user: User) -> str:
+        """The name on the person's checked documents, where the LMS knows it. Empty: it does not."""
+        return ""
+
     def full_name(self, user: User) -> str:
         """The name as vendors get it."""
-        return str(user.get_full_name() or user.get_username())
+        return str(self.verified_name(user) or user.get_full_name() or user.get_username())
 
     def email(self, user: User) -> str:
         """The address as vendors get it. Empty: vendors get none."""
@@ -113,6 +146,44 @@ class Host:
     def language(self, user: User) -> str:
         """The language in which vendors' instructions are asked for, as in ``Accept-Language``."""
         return "en"
+
+    def timezone(self, user: User) -> str:
+        """The person's zone, a name of the IANA database, for times in mails."""
+        return "UTC"
+
+    def escalation_email(self, course_id: str) -> str:
+        """Where candidates of this course turn to about a proctored exam. Empty: mails and pages name nobody."""
+        return ""
+
+    # Effects on the LMS. Each is optional: what a subclass does not override is never promised. They are called by a
+    # worker, at least once, in the order of their facts; ``key`` is the same on every repetition of the same call.
+    # Whatever they raise is tried again later, and shown to staff in the end.
+
+    def set_credit_requirement(
+        self, user: User, course_id: str, content_id: str, status: CreditStatus, *, key: str
+    ) -> None:
+        """The exam, as a requirement for credit, is in this state."""
+
+    def override_grade(self, user: User, course_id: str, content_id: str, *, key: str) -> None:
+        """The person was rejected: the grade of this content is zero."""
+
+    def undo_grade_override(self, user: User, course_id: str, content_id: str, *, key: str) -> None:
+        """The rejection does not stand any more: the earned grade counts again."""
+
+    def invalidate_certificate(self, user: User, course_id: str, *, key: str) -> None:
+        """The person was rejected: a certificate of this course is not valid."""
+
+    def restore_certificate(self, user: User, course_id: str, *, key: str) -> None:
+        """The rejection does not stand any more."""
+
+    def complete_content(self, user: User, course_id: str, content_id: str, *, key: str) -> None:
+        """The person has ended the exam: all that it contains is completed."""
+
+    def reset_learner_state(self, user: User, course_id: str, content_id: str, *, key: str) -> None:
+        """Staff gave the person a fresh attempt: answers and scores of the old one are to be dropped."""
+
+    def notify_support(self, course_id: str, content_id: str, *, review_status: str, attempt_id: int, key: str) -> None:
+        """A vendor found an attempt suspicious, and no person has looked at it."""
 
 
 DJANGOS_OWN = ["django.contrib.auth.backends.ModelBackend"]
@@ -127,11 +198,15 @@ def _has_permission(user: User, role: Role) -> bool:
     held = user.__dict__.get("_proctoring_permissions")
     if held is None:
         ours = apps.get_model("auth.Permission").objects.filter(content_type__app_label="proctoring")
-        ours = ours.order_by().values_list("codename", flat=True)
-        held = user.__dict__["_proctoring_permissions"] = frozenset(
-            ours.filter(user=user.pk).union(ours.filter(group__user=user.pk))
-        )
+        names = ours.order_by().values_list("codename", flat=True)
+        held = frozenset(names.filter(user=user.pk).union(names.filter(group__user=user.pk)))
+        user.__dict__["_proctoring_permissions"] = held
     return role.value.removeprefix("proctoring.") in held
+
+
+def provides(effect: str) -> bool:
+    """Whether the configured host has an answer of its own to this method of ``Host``."""
+    return getattr(type(host()), effect) is not getattr(Host, effect)
 
 
 def _among(course_id: str, courses: Collection[str] | None) -> bool:

@@ -1,19 +1,30 @@
 """Table of contents: every model of the app, where Django looks for them."""
 
-from proctoring.attempts.models import Attempt, TimeEntry
+from proctoring.allowances.models import Allowance
+from proctoring.attempts.models import Attempt, OnboardingProfile, TimeEntry
 from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
-from proctoring.inbox.models import WebhookMessage
+from proctoring.inbox.models import SweepCursor, WebhookMessage
 from proctoring.outbox.models import Circuit, Delivery
-from proctoring.reviews.models import Review
+from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
+from proctoring.reviews.models import Rating, Review, ReviewComment, VideoView
 
 __all__ = [
+    "Allowance",
     "Attempt",
     "Circuit",
+    "DeletionCertificate",
     "Delivery",
     "Exam",
     "IdempotencyRecord",
+    "LegalHold",
+    "OnboardingProfile",
+    "Pseudonym",
+    "Rating",
     "Review",
+    "ReviewComment",
+    "SweepCursor",
     "TimeEntry",
+    "VideoView",
     "WebhookMessage",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
-from proctoring.host import Role, host
+from proctoring.host import COURSE_ROLES, Role, host
 
 if TYPE_CHECKING:
     from proctoring.host import User
@@ -33,6 +33,11 @@ def may_watch(user: User, course_id: str) -> bool:
     return may_invigilate(user, course_id) or may_review(user, course_id)
 
 
+def is_privacy_officer(user: User) -> bool:
+    """Privacy officers export and erase people, in no course in particular: the host gives them the role in all."""
+    return host().courses_with_role(user, Role.PRIVACY_OFFICER) is None
+
+
 def staff_courses(user: User, field: str) -> Q:
     """The rows whose course (``field``) the person administers."""
     return _in_courses(user, field, Role.STAFF)
@@ -40,7 +45,12 @@ def staff_courses(user: User, field: str) -> Q:
 
 def watched_courses(user: User, field: str) -> Q:
     """The rows whose course (``field``) the person has any role in."""
-    return _in_courses(user, field, *Role)
+    return _in_courses(user, field, *COURSE_ROLES)
+
+
+def reviewed_courses(user: User, field: str) -> Q:
+    """The rows whose course (``field``) the person reviews."""
+    return _in_courses(user, field, Role.REVIEWER)
 
 
 def seen_courses(user: User, field: str) -> Q:

@@ -10,7 +10,8 @@ from celery import Task
 from kombu.pools import producers
 
 from proctoring import signals, tasks
-from proctoring.attempts.states import OPEN
+from proctoring.attempts.states import OPEN, Status
+from proctoring.exams.models import ExamType
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +49,12 @@ def _message_received(**_: Any) -> None:
 
 
 def _attempt_status_changed(*, attempt: Any, old: str, new: str, **_: Any) -> None:
-    if old in OPEN and new not in OPEN and attempt.taking_as_proctored:
+    # From an error staff let an attempt end anew: what could not be applied then can be now.
+    ends = new == Status.SUBMITTED if old == Status.ERROR else old in OPEN and new not in OPEN
+    if ends and attempt.taking_as_proctored:
         _start(tasks.apply_kept_reviews, attempt.pk)
+    if new == Status.VERIFIED and attempt.exam.exam_type == ExamType.ONBOARDING:
+        _start(tasks.free_blocked_attempts)
 
 
 signals.delivery_promised.connect(_delivery_promised, dispatch_uid="proctoring.deliver")

@@ -16,10 +16,13 @@ from django.utils import timezone
 
 from proctoring.attempts.deadlines import end_overdue
 from proctoring.attempts.models import Attempt
+from proctoring.attempts.onboarding import blocked_in_vain, free_blocked
 from proctoring.exchange import deliveries, processing
+from proctoring.exchange.onboarding import backends_with_profiles, read_next_page
 from proctoring.idempotency.services import forget_old
 from proctoring.inbox import services as inbox
 from proctoring.outbox import services as outbox
+from proctoring.privacy.retention import Sweep
 from proctoring.reviews.services import apply_kept_review, attempts_with_waiting_review
 
 logger = logging.getLogger(__name__)
@@ -29,6 +32,9 @@ CLAIM = 10
 
 RUN_SECONDS = 20
 """After so long a task ends and leaves the rest to the next run: other tasks wait in the same queue."""
+
+DAILY_RUN_SECONDS = 300
+"""For a task that has only one run a day."""
 
 OPTIONS: dict[str, Any] = {
     "ignore_result": True,
@@ -97,14 +103,43 @@ def apply_kept_reviews(attempt_id: int | None = None) -> int:
     return applied
 
 
+@shared_task(name="proctoring.read_onboarding_lists", **OPTIONS)
+def read_onboarding_lists() -> int:
+    """Read what vendors say of their candidates' onboarding, each list from where it was left. Returns the pages."""
+    pages = 0
+    time_left = _while_there_is_time()
+    for alias in backends_with_profiles():
+        for now in time_left:
+            pages += 1
+            if not read_next_page(alias, now=now):
+                break
+    return pages
+
+
+@shared_task(name="proctoring.free_blocked_attempts", **OPTIONS)
+def free_blocked_attempts() -> int:
+    """Annul attempts for which onboarding stood in the way and does not any more, so that their candidates go on."""
+    now = timezone.now()
+    return free_blocked(blocked_in_vain(now), now=now)
+
+
 @shared_task(name="proctoring.forget_idempotency_records", **OPTIONS)
 def forget_idempotency_records() -> int:
     """Drop idempotency records that are older than a day."""
     return forget_old(now=timezone.now())
 
 
-def _while_there_is_time() -> Iterator[datetime]:
-    """Yield the time of day until ``RUN_SECONDS`` are over."""
-    end = time.monotonic() + RUN_SECONDS
+@shared_task(name="proctoring.apply_retention", **OPTIONS)
+def apply_retention() -> int:
+    """Empty what has been kept long enough. What there was no time for goes the next day."""
+    sweep = Sweep()
+    for _ in zip(_while_there_is_time(DAILY_RUN_SECONDS), sweep.batches(), strict=False):
+        pass
+    return sweep.counts.total()
+
+
+def _while_there_is_time(seconds: float | None = None) -> Iterator[datetime]:
+    """Yield the time of day until ``seconds``, by default ``RUN_SECONDS``, are over."""
+    end = time.monotonic() + (RUN_SECONDS if seconds is None else seconds)
     while time.monotonic() < end:
         yield timezone.now()

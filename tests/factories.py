@@ -9,6 +9,7 @@ import factory
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 
+from proctoring.allowances.models import Allowance
 from proctoring.attempts import states
 from proctoring.attempts.models import Attempt, TimeEntry
 from proctoring.attempts.states import Phase, Status
@@ -66,6 +67,7 @@ class AttemptFactory(factory.django.DjangoModelFactory[Attempt]):
     open_slot = factory.LazyAttribute(lambda row: 1 if row.status in states.OPEN else None)
     taking_as_proctored = factory.LazyAttribute(lambda row: row.exam.exam_type != ExamType.TIMED)
     total_seconds = factory.LazyAttribute(lambda row: row.exam.time_limit_minutes * 60)
+    base_seconds = factory.SelfAttribute("total_seconds")
     closes_at = factory.LazyAttribute(lambda row: row.exam.due_at)
     full_name = "Ada Lovelace"
 
@@ -92,6 +94,19 @@ class AttemptFactory(factory.django.DjangoModelFactory[Attempt]):
     def base(attempt: Any, create: bool, extracted: object, **_: object) -> None:  # noqa: N805 - factory-boy's protocol
         if create:
             TimeEntry.objects.create(attempt=attempt, kind=EntryKind.BASE, seconds=attempt.total_seconds, at=TEN)
+
+
+class AllowanceFactory(factory.django.DjangoModelFactory[Allowance]):
+    """Ten minutes more in every exam of the course. Attempts that exist hear nothing of it."""
+
+    class Meta:
+        model = Allowance
+
+    user = factory.SubFactory(UserFactory)
+    course_id = "course-v1:Demo+Tests+2026"
+    exam_slot = factory.LazyAttribute(lambda row: row.exam.pk if getattr(row, "exam", None) else 0)
+    kind = "extra_minutes"
+    minutes = factory.LazyAttribute(lambda row: 10 if row.kind == "extra_minutes" else None)
 
 
 class DeliveryFactory(factory.django.DjangoModelFactory[Delivery]):

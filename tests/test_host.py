@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser, Group, Permission
 from proctoring import permissions
 from proctoring.attempts.models import Attempt
 from proctoring.exams.models import Exam
-from proctoring.host import Host, Role, host
+from proctoring.host import COURSE_ROLES, Host, Role, host
 from tests.factories import AttemptFactory, ExamFactory, UserFactory
 from tests.hosts import ScriptedHost, configure, scripted
 
@@ -50,6 +50,15 @@ def test_a_permission_may_come_from_a_group_and_from_another_backend(settings: A
     assert [one for one in Role if host().has_role(user, "course", one)] == [Role.INVIGILATOR]
     settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Generous", "django.contrib.auth.backends.ModelBackend"]
     assert host().has_role(UserFactory(), "course", Role.REVIEWER)
+
+
+def test_a_privacy_officer_is_one_everywhere_and_sees_no_attempts_by_that() -> None:
+    officer = holder(Role.PRIVACY_OFFICER)
+    attempt = AttemptFactory()
+    assert permissions.is_privacy_officer(officer)
+    assert not permissions.may_watch(officer, attempt.exam.course_id)
+    assert not Attempt.objects.visible_to(officer).exists()
+    assert not permissions.is_privacy_officer(holder(*COURSE_ROLES))
 
 
 class Generous:
@@ -106,7 +115,7 @@ def test_lists_and_single_questions_agree(settings: Any) -> None:
     courses = ["a", "b", "c"]
     rows = {course: AttemptFactory(exam=ExamFactory(course_id=course)) for course in courses}
     people = [UserFactory(), UserFactory(is_superuser=True), UserFactory(is_active=False), holder(Role.REVIEWER)]
-    for place, role in enumerate(Role):
+    for place, role in enumerate(COURSE_ROLES):
         person = UserFactory()
         lms.roles |= {(person.pk, "a", role), (person.pk, courses[place], Role.REVIEWER)}
         people.append(person)

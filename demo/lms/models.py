@@ -1,4 +1,4 @@
-"""Courses, enrolments, the questions of a course's exams, and what candidates answered."""
+"""Courses, enrolments, questions, answers; what the LMS knows of grades, credit and certificates; the mails it sent."""
 
 from __future__ import annotations
 
@@ -71,3 +71,102 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class GradeOverride(models.Model):
+    """The grade of this content is zero, whatever was answered."""
+
+    objects: models.Manager[GradeOverride]
+
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    content_id = models.SlugField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("course", "user", "content_id"), name="lms_override_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user}, {self.content_id}: 0"
+
+
+class CreditRequirement(models.Model):
+    objects: models.Manager[CreditRequirement]
+
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    content_id = models.SlugField()
+    status = models.CharField(max_length=20)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("course", "user", "content_id"), name="lms_credit_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user}, {self.content_id}: {self.status}"
+
+
+class Completion(models.Model):
+    objects: models.Manager[Completion]
+
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    content_id = models.SlugField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("course", "user", "content_id"), name="lms_completed_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.content_id}"
+
+
+class CertificateHold(models.Model):
+    """The person's certificate of this course is not valid."""
+
+    objects: models.Manager[CertificateHold]
+
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("course", "user"), name="lms_hold_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.course}"
+
+
+class SupportNote(models.Model):
+    """A line in the inbox of the LMS's support."""
+
+    objects: models.Manager[SupportNote]
+
+    key = models.CharField(max_length=100, unique=True)
+    """Of the call that brought it: a repeated call adds no line."""
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="+")
+    content_id = models.SlugField()
+    attempt_id = models.BigIntegerField()
+    review_status = models.CharField(max_length=20)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"Attempt {self.attempt_id}: {self.review_status}"
+
+
+class SentMail(models.Model):
+    """A mail that would have left the machine."""
+
+    objects: models.Manager[SentMail]
+
+    sender = models.CharField(max_length=320)
+    recipients = models.TextField()
+    subject = models.TextField()
+    text = models.TextField()
+    html = models.TextField(blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return self.subject

@@ -1,6 +1,7 @@
 """Course pages and exams. Whether an exam's questions may be shown, or answered, proctoring says: ``decide``."""
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -8,7 +9,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from demo.course import LOGINS
-from demo.lms.models import Answer, Course, Question
+from demo.lms.models import Answer, Course, Enrollment, Question, SentMail, SupportNote
+from demo.lms.progress import progress
 from proctoring.attempts.access import AccessDecision, current_attempt, decide
 from proctoring.models import Attempt, Exam
 
@@ -26,7 +28,41 @@ def start(request: HttpRequest) -> HttpResponse:
 def course(request: HttpRequest, course_id: str) -> HttpResponse:
     found = get_object_or_404(Course, slug=course_id, enrollments__user=request.user)
     exams = Exam.objects.visible_to(request.user).filter(course_id=course_id).order_by("pk")
-    return render(request, "lms/course.html", {"course": found, "exams": exams})
+    enrolled = Enrollment.objects.filter(course=found)
+    teaches = enrolled.filter(user=request.user, role=Enrollment.Role.STAFF).exists()
+    candidates = enrolled.filter(role=Enrollment.Role.CANDIDATE).select_related("user").order_by("user")
+    context = {
+        "course": found,
+        "exams": exams,
+        "mine": None if teaches else progress(found, [request.user], exams)[0],
+        "class": progress(found, [one.user for one in candidates], exams) if teaches else [],
+        "support_notes": SupportNote.objects.filter(course=found)[:50] if teaches else [],
+        "teaches": teaches,
+    }
+    return render(request, "lms/course.html", context)
+
+
+@require_safe
+@login_required
+def mails(request: HttpRequest) -> HttpResponse:
+    """The mails that this LMS has sent; for staff, for they are other people's."""
+    _refuse_candidates(request)
+    return render(request, "lms/mails.html", {"mails": SentMail.objects.all()[:100]})
+
+
+@require_safe
+@login_required
+def mail(request: HttpRequest, pk: int) -> HttpResponse:
+    _refuse_candidates(request)
+    return render(request, "lms/mail.html", {"mail": get_object_or_404(SentMail, pk=pk)})
+
+
+@require_safe
+@login_required
+def mail_html(request: HttpRequest, pk: int) -> HttpResponse:
+    """The mail as a mail program shows it."""
+    _refuse_candidates(request)
+    return HttpResponse(get_object_or_404(SentMail.objects.exclude(html=""), pk=pk).html)
 
 
 @never_cache
@@ -84,3 +120,8 @@ def _sitting(attempt: Attempt | None) -> int:
     while attempt is not None and attempt.resumed_from is not None:
         attempt = attempt.resumed_from
     return attempt.pk if attempt else 0
+
+
+def _refuse_candidates(request: HttpRequest) -> None:
+    if not request.user.is_staff:
+        raise PermissionDenied

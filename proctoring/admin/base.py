@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy, ngettext
 
+from proctoring.admin.rendering import vendor_name
 from proctoring.backends import backends
 from proctoring.errors import InvalidInput, ProctoringError
-from proctoring.host import Role, host
+from proctoring.exams.models import Exam
+from proctoring.host import COURSE_ROLES, Role, host
+from proctoring.permissions import watched_courses
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -34,11 +39,73 @@ USERNAME = get_user_model().USERNAME_FIELD
 AT_ONCE = 100
 """So many rows an action takes: each is a transaction and a message of its own."""
 
+MAX_CHOICES = 100
+"""So many courses or exams a filter offers. Others are found by the search, or by a link from their own page."""
+
+
+EXAM_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+"""What no database finds too long."""
+
 
 def holds_anywhere(user: User | AnonymousUser, *roles: Role) -> bool:
     """Whether the host gives the person one of these roles in any course at all."""
     given = (host().courses_with_role(user, role) for role in roles)
     return any(courses is None or len(courses) > 0 for courses in given)
+
+
+def courses_of(user: User | AnonymousUser, *roles: Role) -> frozenset[str] | None:
+    """The courses in which the host gives the person one of these roles; None means all of them."""
+    given = [host().courses_with_role(user, role) for role in roles]
+    named = [courses for courses in given if courses is not None]
+    return frozenset().union(*named) if len(named) == len(given) else None
+
+
+def named_courses(courses: Collection[str] | None) -> list[str]:
+    """These courses to choose from, in order. Of all courses the first that have exams, which costs a statement."""
+    if courses is not None:
+        return sorted(courses)
+    found = Exam.objects.order_by("course_id").values_list("course_id", flat=True).distinct()
+    return list(found[:MAX_CHOICES])
+
+
+class CourseFilter(admin.SimpleListFilter):
+    """By the courses of the person who looks; no other course is named. Subclasses say where a row keeps its course."""
+
+    title = gettext_lazy("course")
+    parameter_name = "course"
+    path: ClassVar[str] = "course_id"
+    roles: ClassVar[tuple[Role, ...]] = COURSE_ROLES
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        courses = named_courses(courses_of(request.user, *self.roles))
+        return [(course_id, course_id) for course_id in courses[:MAX_CHOICES]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**{self.path: self.value()}) if self.value() else queryset
+
+
+class ExamFilter(admin.SimpleListFilter):
+    """By the exams of the courses of the person who looks, or of the course that is chosen beside it."""
+
+    title = gettext_lazy("exam")
+    parameter_name = "exam__id__exact"
+    path: ClassVar[str] = "exam"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        exams = Exam.objects.filter(watched_courses(request.user, "course_id"))
+        if course_id := request.GET.get(CourseFilter.parameter_name):
+            exams = exams.filter(course_id=course_id)
+        found = exams.values_list("pk", "name", "course_id")[:MAX_CHOICES]
+        several = len({course_id for _pk, _name, course_id in found}) > 1
+        return [(str(pk), f"{name} ({course_id})" if several else name) for pk, name, course_id in found]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if not value:
+            return queryset
+        if not EXAM_ID.fullmatch(value):
+            raise IncorrectLookupParameters(value)
+        return queryset.filter(**{self.path: int(value)})
 
 
 class BackendFilter(admin.SimpleListFilter):
@@ -48,7 +115,7 @@ class BackendFilter(admin.SimpleListFilter):
     parameter_name = "backend"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(alias, alias) for alias in backends]
+        return [(alias, vendor_name(alias)) for alias in backends]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(backend=self.value()) if self.value() else queryset
@@ -57,6 +124,7 @@ class BackendFilter(admin.SimpleListFilter):
 class ProctoringAdmin(ModelAdmin):
     """Rows are looked at. Nothing is added, changed or deleted unless a subclass says so."""
 
+    empty_value_display = ""
     list_per_page = 50
     list_max_show_all = 100
     show_full_result_count = False
@@ -64,6 +132,9 @@ class ProctoringAdmin(ModelAdmin):
     sortable_by: ClassVar[Any] = ()
     concealed: ClassVar[Collection[str]] = ()
     """Fields that nobody may read here, hence not filter by either: a filter answers guesses."""
+
+    class Media:
+        css: ClassVar[dict[str, Sequence[str]]] = {"all": ("proctoring/admin.css",)}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -78,6 +149,12 @@ class ProctoringAdmin(ModelAdmin):
         return lookup.split("__", maxsplit=1)[0] not in self.concealed and super().lookup_allowed(
             lookup, value, request
         )
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """A null byte is no value that anything has, and PostgreSQL raises at the sight of it."""
+        if any("\x00" in value for values in request.GET.lists() for value in values[1]):
+            raise IncorrectLookupParameters
+        return super().get_changelist_instance(request)
 
     def chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """The rows that an action is about; none, and a message, where there are too many to do at once."""
@@ -113,7 +190,7 @@ class CourseAdmin(ProctoringAdmin):
     """Rows belong to courses; the host alone says who may see those of which course. Django's own model
     permissions count for nothing here, so that roles are mapped in one place."""
 
-    roles: ClassVar[tuple[Role, ...]] = tuple(Role)
+    roles: ClassVar[tuple[Role, ...]] = COURSE_ROLES
 
     def rows_of(self, user: User) -> Q:
         raise NotImplementedError

@@ -14,10 +14,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from proctoring.admin.base import BackendFilter, CourseAdmin, ServiceAdmin, ServiceForm, holds_anywhere
+from proctoring.admin.base import BackendFilter, CourseAdmin, CourseFilter, ServiceAdmin, ServiceForm, holds_anywhere
 from proctoring.admin.history import HistoryAdmin
 from proctoring.admin.outbox import owed_to_vendor
-from proctoring.admin.rendering import EMPTY, link_to_list
+from proctoring.admin.rendering import EMPTY, link_to_list, vendor_name
+from proctoring.admin.reports import ReportAdmin
 from proctoring.attempts.schedule import change_exam
 from proctoring.backends import backends
 from proctoring.exams.models import Exam
@@ -78,11 +79,11 @@ class ExamForm(ServiceForm):
         if "backend" in self.fields:
             given = self.fields["backend"]
             known = [*backends, self.instance.backend] if self.instance.backend not in backends else [*backends]
-            default = _("The default vendor (%s)") % backends.default()
+            default = _("The default vendor (%s)") % vendor_name(backends.default())
             self.fields["backend"] = forms.ChoiceField(
                 label=given.label,
                 required=False,
-                choices=[("", default), *((alias, alias) for alias in known if alias)],
+                choices=[("", default), *((alias, vendor_name(alias)) for alias in known if alias)],
             )
 
     def _label_both_inputs(self, name: str) -> None:
@@ -100,8 +101,12 @@ class ExamForm(ServiceForm):
         return course_id
 
 
+class StaffCourseFilter(CourseFilter):
+    roles = (Role.STAFF,)
+
+
 @admin.register(Exam)
-class ExamAdmin(CourseAdmin, ServiceAdmin, HistoryAdmin):
+class ExamAdmin(ReportAdmin, CourseAdmin, ServiceAdmin, HistoryAdmin):
     roles = (Role.STAFF,)
     form = ExamForm
     list_display = (
@@ -114,7 +119,7 @@ class ExamAdmin(CourseAdmin, ServiceAdmin, HistoryAdmin):
         "due_at",
         "attempts",
     )
-    list_filter = ("status", "exam_type", BackendFilter)
+    list_filter = (StaffCourseFilter, "status", "exam_type", BackendFilter)
     search_fields = ("^course_id", "^content_id", "^name")
     search_help_text = gettext_lazy("Beginning of the course, of the content or of the name")
     sortable_by = ("name", "course_id", "due_at")
@@ -173,7 +178,7 @@ class ExamAdmin(CourseAdmin, ServiceAdmin, HistoryAdmin):
 
     @admin.display(description=gettext_lazy("backend"))
     def vendor(self, exam: Exam) -> str:
-        return exam.backend_alias
+        return vendor_name(exam.backend_alias)
 
     @admin.display(description=gettext_lazy("attempts"))
     def attempts(self, exam: Exam) -> str:

@@ -24,7 +24,9 @@ class ReadableValues(HistoricalRecordContextHelper):
         words = dict(self.model._meta.get_field(change.field).flatchoices)
         if isinstance(value, str) and value in words:
             return str(words[value])
-        if value is None or isinstance(value, datetime):
+        if value is None or value == "":
+            return _("nothing")
+        if isinstance(value, datetime):
             return moment(value)
         return super().prepare_delta_change_value(change, value)
 

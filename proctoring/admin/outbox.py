@@ -1,4 +1,5 @@
-"""Deliveries and vendor connections in the admin: to look at, and to try again what was refused or given up.
+"""Deliveries (calls to vendors, effects on the LMS, mails) and vendor connections in the admin: to look at, and to try
+again what was refused or given up.
 
 They concern all courses, so Django's own permissions count: ``view_delivery`` to look, ``change_delivery`` to repeat.
 """
@@ -74,22 +75,25 @@ class OwedFilter(admin.SimpleListFilter):
 class DeliveryAdmin(ProctoringAdmin):
     list_display = (
         "operation",
+        "argument",
         "status",
-        "backend",
+        "receiver",
         "about",
         "tries",
         "next_try",
         "waits_for",
         "error",
     )
-    list_filter = ("status", OwedFilter, BackendFilter, "operation", "target")
+    list_filter = ("status", OwedFilter, "kind", BackendFilter, "operation", "target")
     search_fields = ("=key", "=target_id")
     search_help_text = gettext_lazy("The idempotency key, or the id of the exam or attempt")
     actions = ("try_again",)
     fields = (
         "operation",
+        "argument",
         "kind",
         "backend",
+        "topic",
         "about",
         "status",
         "waits_for",
@@ -126,6 +130,10 @@ class DeliveryAdmin(ProctoringAdmin):
     def row_name(self, row: Any) -> str:
         return f"{row} #{row.pk}"
 
+    @admin.display(description=gettext_lazy("to"), ordering="backend")
+    def receiver(self, delivery: Delivery) -> str:
+        return delivery.backend or delivery.get_kind_display()
+
     @admin.display(description=gettext_lazy("about"))
     def about(self, delivery: Delivery) -> str:
         label = f"{delivery.get_target_display()} {delivery.target_id}"
@@ -143,7 +151,12 @@ class DeliveryAdmin(ProctoringAdmin):
     def waits_for(self, delivery: Delivery) -> str:
         if delivery.status != DeliveryStatus.DUE or getattr(delivery, "first_in_line", True):
             return EMPTY
-        query = {"target__exact": delivery.target, "target_id__exact": delivery.target_id, "id__lt": delivery.pk}
+        query = {
+            "target__exact": delivery.target,
+            "target_id__exact": delivery.target_id,
+            "topic__exact": delivery.topic,
+            "id__lt": delivery.pk,
+        }
         return link_to_list("delivery", query, _("earlier deliveries"))
 
     @admin.display(description=gettext_lazy("last error"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.admin.utils import display_for_value
@@ -14,9 +15,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from proctoring.reviews.services import LINK
+from proctoring.backends import NULL
+from proctoring.reviews.redaction import LINK
 
-EMPTY = "-"
+EMPTY = ""
+"""A cell without a value is empty: a dash says no more, and a screen reader reads it out."""
 MAX_TEXT = 10_000
 """Characters of foreign text on a page."""
 
@@ -95,3 +98,50 @@ def bullets(rows: Iterable[object]) -> str | SafeString:
     """One row a line. A list by its role: the admin's forms draw ``ul`` far to the right."""
     items = format_html_join("", '<div role="listitem">{}</div>', ((row,) for row in rows))
     return format_html('<div role="list">{}</div>', items) if items else EMPTY
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows under a heading; ``admin/proctoring/_table.html`` draws it. What is not marked safe is escaped there."""
+
+    name: str
+    """Of its heading's id, unique on the page."""
+    title: str
+    headers: Sequence[object]
+    rows: Sequence[Sequence[object]]
+    empty: str = ""
+    """What is said instead of rows."""
+    count: str = ""
+    """How many there are in all, where that is known without counting them all: "7", "100+"."""
+    more: object = ""
+    """A link to all of them."""
+    notes: Sequence[object] = field(default=())
+
+    @property
+    def labelled(self) -> list[list[tuple[object, object]]]:
+        """Each cell with its header, for screens that have no room for columns."""
+        return [list(zip(self.headers, row, strict=True)) for row in self.rows]
+
+
+def capped(count: int, limit: int) -> str:
+    """A number as it is known after looking at ``limit`` + 1 rows at most."""
+    return f"{limit}+" if count > limit else str(count)
+
+
+def vendor_name(alias: str) -> str:
+    """A vendor by its alias. The one that always exists, and is none, has a word for an alias that frightens."""
+    return _("no vendor") if alias == NULL else alias
+
+
+def minutes(seconds: int | None) -> str:
+    """A stretch of time for a table."""
+    if seconds is None:
+        return EMPTY
+    sign, rest = ("−", -seconds) if seconds < 0 else ("", seconds)
+    return sign + _("%(minutes)d min %(seconds)02d s") % {"minutes": rest // 60, "seconds": rest % 60}
+
+
+def person(attempt: Any) -> str:
+    """The candidate as the LMS calls them, with the name that the vendor was given."""
+    username, name = str(attempt.user), attempt.full_name
+    return f"{username} ({name})" if name and name != username else username

@@ -69,7 +69,12 @@ SETTINGS: dict[str, Any] = {
         "OutagePolicy": "proctoring.exams.models.OutagePolicy",
         "TimeEntryKind": "proctoring.attempts.timing.EntryKind",
         "TimeEntryState": "proctoring.attempts.timing.EntryState",
+        "AllowanceKind": "proctoring.allowances.models.AllowanceKind",
+        "OnboardingStatus": "proctoring.attempts.standing.Standing",
         "RetryKind": "proctoring.attempts.models.RetryKind",
+        "ReviewStatus": "proctoring.reviews.models.ReviewStatus",
+        "ReviewSource": "proctoring.reviews.models.ReviewSource",
+        "RatingSource": "proctoring.reviews.models.RatingSource",
     },
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": True,
     "CAMELIZE_NAMES": False,
@@ -106,16 +111,20 @@ def operation(
     errors: Sequence[int] = (),
     parameters: Sequence[Any] = (),
     description: str = "",
+    media_types: Sequence[str] = (),
+    also: Sequence[int] = (),
 ) -> Callable[[F], F]:
-    """Document one operation. 401 is always possible; a body brings 400, 413 and 415."""
+    """Document one operation. 401 is always possible; a body brings 400, 413 and 415. ``media_types``: of an answer
+    that is not JSON. ``also``: further statuses of the same answer."""
     possible = {401, *errors, *((400, 413, 415) if body is not None else ())}
     problems = {code: OpenApiResponse(ProblemSerializer, description=MEANINGS[code]) for code in sorted(possible)}
+    answers: Sequence[Any] = [(status, kind) for kind in media_types] or [status, *also]
     document = extend_schema(
         summary=summary,
         description=description,
         tags=[tag],
         request=body,
-        responses={status: answer, **problems},
+        responses={**dict.fromkeys(answers, answer), **problems},
         parameters=list(parameters),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from proctoring.attempts import tokens
+from proctoring.attempts.due_dates import due_at_for, has_passed
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import SETUP, Status
 from proctoring.conf import settings
@@ -90,24 +91,25 @@ def _judge(exam: Exam, user: User, attempt: Attempt | None, now: datetime) -> tu
         return True, str(status)
     if exam.status != ExamStatus.ACTIVE:
         return host().may_open_inactive(user, exam.course_id, exam.content_id), "exam_not_active"
+    past_due = has_passed(due_at_for(exam, user, attempt), now)
     if attempt is None or status is None:
-        return _without_attempt(exam, user, now)
+        return _without_attempt(exam, user, now, past_due=past_due)
     if exam.exam_type == ExamType.TIMED:
-        return _timed(exam, status, now)
+        return _timed(exam, status, past_due=past_due)
     if status == Status.DECLINED and exam.exam_type == ExamType.PROCTORED and exam.allow_opt_out:
-        return not (exam.is_past_due(now) and exam.hide_after_due), "declined"
-    viewable = exam.viewable_past_due and exam.is_past_due(now) and attempt.acknowledged_at is not None
+        return not (past_due and exam.hide_after_due), "declined"
+    viewable = exam.viewable_past_due and past_due and attempt.acknowledged_at is not None
     if exam.exam_type == ExamType.PROCTORED and status in VIEWABLE and viewable:
         return True, "viewable_past_due"
     return False, _word(status)
 
 
-def _without_attempt(exam: Exam, user: User, now: datetime) -> tuple[bool, str]:
+def _without_attempt(exam: Exam, user: User, now: datetime, *, past_due: bool) -> tuple[bool, str]:
     if not host().may_see_course(user, exam.course_id):
         return False, "not_permitted"
     if exam.exam_type == ExamType.TIMED:
         ends_at = host().course_ends_at(exam.course_id)
-        over = exam.is_past_due(now) or (ends_at is not None and now >= ends_at)
+        over = past_due or (ends_at is not None and now >= ends_at)
         return (not exam.hide_after_due, "past_due") if over else (False, "not_started")
     entitled = host().may_take(user, exam.course_id, exam.content_id)
     audits = exam.exam_type in (ExamType.PROCTORED, ExamType.PRACTICE) and not entitled
@@ -115,11 +117,11 @@ def _without_attempt(exam: Exam, user: User, now: datetime) -> tuple[bool, str]:
         return True, "not_proctored"
     if not entitled:
         return False, "not_permitted"
-    return False, "past_due" if exam.is_past_due(now) else "not_started"
+    return False, "past_due" if past_due else "not_started"
 
 
-def _timed(exam: Exam, status: Status, now: datetime) -> tuple[bool, str]:
-    if status in (Status.SUBMITTED, Status.TIMED_OUT) and exam.is_past_due(now) and not exam.hide_after_due:
+def _timed(exam: Exam, status: Status, *, past_due: bool) -> tuple[bool, str]:
+    if status in (Status.SUBMITTED, Status.TIMED_OUT) and past_due and not exam.hide_after_due:
         return True, "past_due"
     return False, _word(status)
 

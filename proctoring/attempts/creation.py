@@ -12,11 +12,17 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from proctoring.allowances.computation import in_force, ledger_note, policy_with_exception
+from proctoring.allowances.models import Allowance
 from proctoring.attempts import ledger, states
+from proctoring.attempts.beginnings import first_entries, follow_changes
+from proctoring.attempts.due_dates import ask_host, due_at_for, has_passed
+from proctoring.attempts.ledger import closing_time_of
 from proctoring.attempts.lifecycle import hears_of_attempts, move, promise, save, settle_deadline
 from proctoring.attempts.models import Attempt, RetryKind
+from proctoring.attempts.profiles import note_profile
 from proctoring.attempts.states import Actor, Phase, Status
-from proctoring.attempts.timing import EntryKind, closing_time, work_left
+from proctoring.attempts.timing import EntryKind
 from proctoring.errors import AttemptExists, CreationRefused
 from proctoring.exams.models import Exam, ExamStatus, ExamType
 from proctoring.host import PrerequisiteState, host
@@ -82,7 +88,7 @@ def refuse_by_exam(exam: Exam, user: User, *, now: datetime) -> None:
     if exam.opens_at is not None and now < exam.opens_at:
         opens_at = exam.opens_at.isoformat()
         raise refusal(Refusal.NOT_OPEN_YET, _("This exam is not open yet."), opens_at=opens_at)
-    if exam.is_past_due(now):
+    if has_passed(due_at_for(exam, user), now):
         raise refusal(Refusal.PAST_DUE, _("This exam is past its due date."))
 
 
@@ -116,49 +122,40 @@ def refusal(code: Refusal, sentence: str, **data: object) -> CreationRefused:
 def insert_attempt(
     exam: Exam, user: User, *, previous: Attempt | None, opts_out: bool = False, now: datetime
 ) -> Attempt:
-    """Insert the next attempt with its first ledger entry and owe the vendor its registration.
+    """Insert the next attempt with its first ledger entries and owe the vendor its registration.
 
     Raises ``AttemptExists`` when another request was faster. The caller has a transaction and has checked the rules.
     """
     # As it is now: the caller may have read it before somebody changed its dates.
     exam = Exam.objects.get(pk=exam.pk)
-    kind, seconds = _time_for(exam, previous)
+    allowances = list(Allowance.objects.of_person_at(exam, user))
+    rules = in_force(allowances, exam.pk, exam.course_id)
     attempt = Attempt(
         exam=exam,
         user=user,
         number=previous.number + 1 if previous else 1,
         backend=exam.backend_alias,
         taking_as_proctored=exam.exam_type != ExamType.TIMED and not opts_out,
-        total_seconds=seconds,
-        closes_at=closing_time(exam.due_at, 0, past_due=exam.accommodations_past_due),
-        resumed_from=previous if kind == EntryKind.CARRIED_OVER else None,
-        review_policy=exam.review_policy,
+        personal_due_at=ask_host(exam, user),
+        review_policy=policy_with_exception(exam.review_policy, rules),
         full_name=host().full_name(user)[:255],
     )
+    given = first_entries(attempt, previous, rules)
+    attempt.total_seconds = sum(given.values())
+    attempt.closes_at = closing_time_of(attempt, given.get(EntryKind.ALLOWANCE, 0))
     try:
         with transaction.atomic():
             save(attempt, by=user, reason="created")
     except IntegrityError as lost_race:
         raise AttemptExists(_("You already have an attempt at this exam.")) from lost_race
-    ledger.open_account(attempt, kind, seconds, at=now)
+    ledger.open_account(attempt, given, at=now, note=ledger_note(rules))
     attempt.has_successor = False  # type: ignore[attr-defined]  # an annotation
-    transaction.on_commit(partial(_follow_dates, attempt.pk, exam), robust=True)
+    transaction.on_commit(partial(follow_changes, attempt, allowances, now=now), robust=True)
     announce(attempt_status_changed, attempt=attempt, old="", new=Status.CREATED.value)
+    note_profile(attempt, "", now=now)
     if hears_of_attempts(attempt):
         promise(attempt, Operation.REGISTER_ATTEMPT)
     return attempt
-
-
-def _follow_dates(attempt_id: int, seen: Exam) -> None:
-    """Somebody may have changed the exam's dates between our look and our commit, when neither of us saw the other:
-    whoever commits later sees it now (the other half is ``schedule.change_exam``)."""
-    dates = Exam.objects.filter(pk=seen.pk).values_list("due_at", "accommodations_past_due").get()
-    if dates == (seen.due_at, seen.accommodations_past_due):
-        return
-    with transaction.atomic():
-        row = Attempt.objects.select_for_update().get(pk=attempt_id)
-        ledger.derive(row)
-        save(row, by=None, reason="the exam's dates changed")
 
 
 def cascade_opt_out(exam: Exam, user: User) -> list[Exam]:
@@ -208,16 +205,3 @@ def void_blocked(attempt: Attempt, *, actor: Actor, now: datetime, by: User | No
     attempt.retry_kind = RetryKind.RESUME
     attempt.retry_granted_at = now
     move(attempt, Status.VOIDED, actor=actor, by=by, now=now, reason="onboarding tried again")
-
-
-def _time_for(exam: Exam, previous: Attempt | None) -> tuple[EntryKind, int]:
-    """The first entry: the exam's full time, or exactly what a resumed attempt had left."""
-    full = EntryKind.BASE, exam.time_limit_minutes * 60
-    if previous is None or previous.retry_kind != RetryKind.RESUME:
-        return full
-    if previous.started_at is None:
-        # Nothing was used. A chain that had run before has less than the full time to pass on; extra time was granted.
-        unlike = previous.resumed_from_id or previous.total_seconds > full[1]
-        return (EntryKind.CARRIED_OVER, previous.total_seconds) if unlike else full
-    stopped_at = previous.paused_at or previous.ended_at or previous.started_at
-    return EntryKind.CARRIED_OVER, work_left(previous.total_seconds, previous.started_at, stopped_at)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from proctoring.attempts import states
+from proctoring.attempts import effects, states
 from proctoring.attempts.models import Attempt
+from proctoring.attempts.profiles import note_profile
 from proctoring.attempts.states import Actor, Status, can_become
 from proctoring.backends import backends
 from proctoring.errors import IllegalTransition, NotPermitted, UnknownBackend
@@ -69,7 +70,9 @@ def move(
         attempt.ended_at = now
     save(attempt, by=by, reason=reason)
     _tell_vendor(attempt, old, new, actor)
+    effects.follow(attempt, old=old, now=now)
     announce(attempt_status_changed, attempt=attempt, old=old.value, new=new.value)
+    note_profile(attempt, old.value, now=now)
 
 
 def refuse_own(attempt: Attempt, by: User | None) -> None:

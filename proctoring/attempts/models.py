@@ -117,6 +117,14 @@ class Attempt(models.Model):
     """Derived by ``ledger.py``; null before the start and during a pause."""
     closes_at = models.DateTimeField(_("closes at"), null=True, blank=True)
     """The exam's due date with this attempt's accommodations: the bound of a pause and of a late start."""
+    base_seconds = models.PositiveIntegerField(_("base time (seconds)"), default=0)
+    """The exam's full time when the chain of resumed attempts began: what a multiplier multiplies."""
+    inherited_allowance_seconds = models.IntegerField(default=0, editable=False)
+    """Of the time that was carried over: granted by allowances. A later change adds only the difference."""
+    inherited_accommodation_seconds = models.IntegerField(default=0, editable=False)
+    """Of the time that was carried over: what may reach past the due date."""
+    personal_due_at = models.DateTimeField(_("due at, for this person"), null=True, blank=True)
+    """Where the host has a date of the person's own; null: the exam's."""
     resumed_from = models.ForeignKey(
         "self", null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="resumed_by"
     )
@@ -133,6 +141,8 @@ class Attempt(models.Model):
     acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
     review_policy = models.TextField(_("review policy"), blank=True)
     full_name = models.CharField(_("full name"), max_length=255, blank=True)
+    erased_at = models.DateTimeField(_("erased at"), null=True, blank=True, editable=False)
+    """Since when nothing personal is kept here, nor taken from what a vendor still sends about it."""
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     modified_at = models.DateTimeField(_("modified at"), auto_now=True)
 
@@ -151,6 +161,8 @@ class Attempt(models.Model):
         indexes = (
             models.Index(fields=("status", "expires_at"), name="proctoring_att_expires"),
             models.Index(fields=("status", "closes_at"), name="proctoring_att_closes"),
+            models.Index(fields=("started_at",), name="proctoring_att_started"),
+            models.Index(fields=("ended_at",), name="proctoring_att_ended"),
         )
 
     def __str__(self) -> str:
@@ -164,6 +176,11 @@ class Attempt(models.Model):
     def paused_until(self) -> datetime | None:
         """When a pause ends by itself because the exam closes; null where it has no due date or does not pause."""
         return self.closes_at if self.status == Status.PAUSED else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The date that counts for this person: their own, else the exam's."""
+        return self.personal_due_at or self.exam.due_at
 
     @property
     def ended_by_deadline(self) -> bool:
@@ -195,6 +212,62 @@ class Attempt(models.Model):
         if states.TRAITS[self.status_at(now)].clock != Clock.RUNNING or self.expires_at is None:
             return None
         return seconds_until(self.expires_at, now)
+
+
+class ProfileStatus(models.TextChoices):
+    NOT_STARTED = "not_started", _("Not started")
+    SETUP_STARTED = "setup_started", _("Setting up")
+    ONBOARDING_STARTED = "onboarding_started", _("Started")
+    SUBMITTED = "submitted", _("Waiting for the review")
+    VERIFIED = "verified", _("Approved")
+    REJECTED = "rejected", _("Not approved")
+    ERROR = "error", _("Error")
+
+
+def profile_status_choices() -> list[tuple[str, Any]]:
+    return ProfileStatus.choices
+
+
+class OnboardingProfile(models.Model):
+    """Where a person stands with a vendor's onboarding. ``onboarding.py`` keeps it in step with attempts here and with
+    the vendor's own list, so that nobody has to ask the vendor in a request. No row: not started."""
+
+    user = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL,
+        verbose_name=_("person"),
+        on_delete=models.PROTECT,
+        related_name="proctoring_profiles",
+    )
+    backend = models.CharField(_("backend"), max_length=100)
+    status = models.CharField(_("status"), max_length=20, choices=profile_status_choices)
+    """Of the newest try that says something. An approval has fields of its own: it outlives a newer try that failed."""
+    course_id = models.CharField(_("course"), max_length=255, blank=True)
+    """Of that try; empty where only the vendor knows of one."""
+    approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
+    approved_course_id = models.CharField(_("approved in the course"), max_length=255, blank=True)
+    """Empty where only the vendor knows."""
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    """Of the approval. It counts until then, whatever ``status`` says of a newer try."""
+    vendor_status = models.CharField(_("vendor's word"), max_length=20, blank=True)
+    """What the vendor's list said last. The same word again is no news, and undoes nothing that happened since."""
+    synced_at = models.DateTimeField(_("last told by the vendor"), null=True, blank=True)
+    modified_at = models.DateTimeField(_("modified at"), auto_now=True)
+
+    history = HistoricalRecords(history_change_reason_field=models.TextField(null=True))
+
+    class Meta:
+        verbose_name = _("onboarding profile")
+        verbose_name_plural = _("onboarding profiles")
+        ordering = ("-pk",)
+        constraints = (models.UniqueConstraint(fields=("user", "backend"), name="proctoring_profile_once"),)
+        indexes = (models.Index(fields=("backend", "status", "user"), name="proctoring_profile_status"),)
+
+    def __str__(self) -> str:
+        return f"{self.backend}: {self.get_status_display()}"
+
+    def is_approved(self, now: datetime) -> bool:
+        """Whether the vendor knows this person well enough at ``now``."""
+        return self.expires_at is not None and now < self.expires_at
 
 
 class TimeEntry(models.Model):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from proctoring.attempts import effects, mails
 from proctoring.attempts.creation import insert_attempt, refuse_by_exam
 from proctoring.attempts.lifecycle import hears_of_attempts, locked, move, promise, refuse_own, save
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.states import OPEN, Actor, Phase, Status
-from proctoring.errors import RetryNotPossible
+from proctoring.errors import IllegalTransition, RetryNotPossible
 from proctoring.outbox.models import Operation
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def authorize_resume(attempt: Attempt, *, by: User, reason: str, now: datetime |
             raise RetryNotPossible(_("This attempt cannot be resumed."))
         _grant(row, RetryKind.RESUME, by=by, now=now)
         save(row, by=by, reason=f"resume authorised: {reason}")
+        mails.promise_resume(row, now=now)
     return row
 
 
@@ -61,6 +63,7 @@ def reset_attempt(attempt: Attempt, *, by: User, reason: str, now: datetime | No
         _grant(row, RetryKind.FRESH, by=by, now=now)
         if row.status == Status.VOIDED:
             save(row, by=by, reason=f"reset: {reason}")
+            effects.reset_learner_state(row, now=now)
         else:
             move(row, Status.VOIDED, actor=Actor.STAFF, by=by, now=now, reason=f"reset: {reason}")
         if hears_of_attempts(row):
@@ -73,8 +76,9 @@ def restart_sample(
 ) -> Attempt:
     """Close a practice or onboarding attempt and make the next one, in one transaction. Returns the new one.
 
-    Raises ``RetryNotPossible`` for other exams and for an attempt that already has a successor, ``CreationRefused``
-    where the exam can no longer be taken: the old attempt is then left as it was, so nobody is stranded.
+    Raises ``RetryNotPossible`` for other exams and for an attempt that already has a successor, ``IllegalTransition``
+    for a verified one (``create_attempt`` makes the next beside it), ``CreationRefused`` where the exam can no longer
+    be taken: the old attempt is then left as it was, so nobody is stranded.
     """
     now = now or timezone.now()
     exam = attempt.exam
@@ -85,6 +89,8 @@ def restart_sample(
     with locked(attempt, now=now) as row:
         if _has_successor(row):
             raise RetryNotPossible(_("A newer attempt exists."))
+        if row.status == Status.VERIFIED:
+            raise IllegalTransition(_("This attempt was approved and stays as it is. You can begin another one."))
         if row.status == Status.VOIDED:
             pass
         elif row.status in OPEN:

@@ -1,4 +1,4 @@
-"""An exam changes: its open attempts follow, in the same transaction. What doors call to write exams."""
+"""An exam's dates, or one person's, change: open attempts follow in the same transaction. Doors write exams here."""
 
 from __future__ import annotations
 
@@ -9,24 +9,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet
 from django.utils import timezone
-from simple_history.utils import bulk_update_with_history
 
 from proctoring.attempts import states
-from proctoring.attempts.lifecycle import settle_deadline
+from proctoring.attempts.due_dates import ask_host
 from proctoring.attempts.models import Attempt
-from proctoring.attempts.states import Phase
-from proctoring.attempts.timing import ACCOMMODATIONS, EntryState, closing_time, deadline
+from proctoring.attempts.reckoning import lock_open, reckon
 from proctoring.errors import Conflict, InvalidInput
 from proctoring.exams.models import Exam, ExamStatus
 from proctoring.exams.services import EDITABLE, create_exam, update_exam
-from proctoring.signals import announce, deadline_changed
 
 if TYPE_CHECKING:
     from proctoring.host import User
 
-BATCH = 500
 DATES = frozenset({"due_at", "accommodations_past_due"})
 
 
@@ -117,6 +113,29 @@ def recompute_deadlines(exam: Exam, *, by: User | None, now: datetime | None = N
     return _recompute_all(exam, list(_open_attempts(exam)), by=by, now=now or timezone.now())
 
 
+def change_personal_dates(user: User, course_id: str, *, by: User | None, now: datetime | None = None) -> int:
+    """The host has other dates of this person's own (``Host.personal_due_at``): their open attempts in the course
+    follow. Returns how many have another date now. The host is asked once for each of them, before any lock."""
+    now = now or timezone.now()
+    with transaction.atomic():
+        changed = _follow_personal_dates(user, course_id, by=by, now=now)
+        # An attempt that was created beside our transaction asked a host that did not know yet.
+        again = partial(_follow_personal_dates, user, course_id, by=by, now=now)
+        transaction.on_commit(again, robust=True)
+    return changed
+
+
+def _follow_personal_dates(user: User, course_id: str, *, by: User | None, now: datetime) -> int:
+    mine = Attempt.objects.filter(user=user, exam__course_id=course_id, status__in=states.OPEN).select_related("exam")
+    wanted = {row.pk: ask_host(row.exam, user) for row in mine}
+    with transaction.atomic():
+        rows = [row for row in lock_open(wanted) if row.personal_due_at != wanted[row.pk] and not row.is_overdue(now)]
+        for row in rows:
+            row.personal_due_at = wanted[row.pk]
+        reason = "the person's due date changed"
+        return len(reckon(rows, by=by, now=now, reason=reason, changed_fields=("personal_due_at",)))
+
+
 def _second_look(exam: Exam, seen: frozenset[int], *, by: User | None, now: datetime) -> None:
     """Attempts that were created beside our transaction with the old dates, and that we could not see."""
     missed = [key for key in _open_attempts(exam) if key not in seen]
@@ -130,36 +149,7 @@ def _open_attempts(exam: Exam) -> QuerySet[Attempt, int]:
 
 
 def _recompute_all(exam: Exam, keys: Sequence[int], *, by: User | None, now: datetime) -> int:
-    return sum(_recompute(exam, keys[at : at + BATCH], by=by, now=now) for at in range(0, len(keys), BATCH))
-
-
-def _recompute(exam: Exam, keys: Sequence[int], *, by: User | None, now: datetime) -> int:
-    rows = list(Attempt.objects.select_for_update().filter(pk__in=keys, status__in=states.OPEN).order_by("pk"))
-    reaching = Q(time_entries__state=EntryState.APPLIED, time_entries__kind__in=ACCOMMODATIONS)
-    sums = dict(
-        Attempt.objects.filter(pk__in=keys)
-        .order_by()
-        .values_list("pk")
-        .annotate(seconds=Sum("time_entries__seconds", filter=reaching))
-    )
-    changed = []
+    rows = lock_open(keys)
     for row in rows:
-        if settle_deadline(row, now=now):
-            continue
-        before = row.closes_at, row.expires_at
-        row.closes_at = closing_time(exam.due_at, sums.get(row.pk) or 0, past_due=exam.accommodations_past_due)
-        if row.traits.phase == Phase.RUNNING and row.started_at is not None and row.paused_at is None:
-            row.expires_at = deadline(row.started_at, row.total_seconds, row.closes_at)
-        if before != (row.closes_at, row.expires_at):
-            changed.append(row)
-    bulk_update_with_history(
-        changed,
-        Attempt,
-        ["closes_at", "expires_at"],
-        batch_size=BATCH,
-        default_user=by,
-        default_change_reason="the exam's dates changed",
-    )
-    for row in changed:
-        announce(deadline_changed, attempt=row)
-    return len(changed)
+        row.exam = exam
+    return len(reckon(rows, by=by, now=now, reason="the exam's dates changed"))

@@ -11,6 +11,7 @@ from proctoring.backends.types import (
     ExamRegistration,
     IncomingRequest,
     LaunchData,
+    OnboardingPage,
     Progress,
     RegisteredAttempt,
     VendorEvent,
@@ -56,7 +57,10 @@ class Backend:
     """``dashboard_url`` answers."""
 
     supports_onboarding: ClassVar[bool] = False
-    """The vendor keeps profiles of candidates whose identity it knows."""
+    """The vendor keeps profiles of candidates whose identity it knows, and lists them (``list_onboarding``)."""
+
+    retires_candidates: ClassVar[bool] = False
+    """The vendor forgets a person on request (``retire_candidate``)."""
 
     sends_events: ClassVar[bool] = False
     """Events arrive while an exam runs."""
@@ -90,6 +94,14 @@ class Backend:
     def remove_attempt(self, exam_external_id: str, attempt_external_id: str, *, key: str) -> None:
         """Ask the vendor to drop the attempt and what it recorded. One that is already gone is a success."""
         raise Unsupported(f"{type(self).__name__} does not hear about attempts")
+
+    def list_onboarding(self, course_id: str, *, cursor: str) -> OnboardingPage:
+        """One page of the profiles of a course's candidates. ``cursor`` is empty, or a page's ``next_cursor``."""
+        raise Unsupported(f"{type(self).__name__} keeps no profiles")
+
+    def retire_candidate(self, candidate_id: str, *, key: str) -> None:
+        """Forget everything about a person. One who is not known (any more) is a success."""
+        raise Unsupported(f"{type(self).__name__} does not forget people on request")
 
     def dashboard_url(
         self, *, course_id: str, user_label: str, exam_external_id: str = "", attempt_external_id: str = ""

@@ -33,6 +33,16 @@ class OnboardingBlock(StrEnum):
     EXPIRED = "onboarding_expired"
 
 
+class ProfileStatus(StrEnum):
+    """Where a vendor stands with a candidate's onboarding."""
+
+    NONE = "none"
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
 class ReviewStatus(StrEnum):
     PASSED = "passed"
     VIOLATION = "violation"
@@ -92,6 +102,27 @@ class RegisteredAttempt:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OnboardingRecord:
+    """What a vendor's list says of one candidate."""
+
+    candidate_id: str
+    status: ProfileStatus
+    changed_at: datetime | None = None
+    """When the vendor last changed it; of an approval: when it was given."""
+    expires_at: datetime | None = None
+    """Until when the vendor lets an approval count; None: as long as the settings say."""
+    in_course: bool | None = None
+    """Whether an approval was given in the course that was asked about; None: the vendor does not say."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnboardingPage:
+    records: tuple[OnboardingRecord, ...]
+    next_cursor: str = ""
+    """Empty on the last page."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IncomingRequest:
     """A webhook request before anybody believes it. ``headers`` has lower-case names."""
 
@@ -138,6 +169,18 @@ class AttemptReviewed(VendorEvent):
     video_url: str = ""
     payload: Mapping[str, Any] = field(default_factory=dict)
     """The vendor's own data as parsed, for the record."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptRated(VendorEvent):
+    """``risk`` is 0 to 1, high is risky. The plugin knows the direction of its vendor's scale: it maps, and says under
+    which version of its map."""
+
+    external_id: str
+    raw_value: str
+    raw_scale: str
+    risk: float
+    mapping_version: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

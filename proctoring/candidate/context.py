@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
+from proctoring.attempts.standing import Onboarding, own_onboarding
 from proctoring.attempts.states import BLOCKED
 from proctoring.candidate.screens import Screen
 from proctoring.candidate.situation import Situation
-from proctoring.exams.models import Exam, ExamType
+from proctoring.exams.models import ExamType
 from proctoring.host import host
 
 POLL_SECONDS = {
@@ -30,9 +33,9 @@ def page_context(situation: Situation) -> dict[str, Any]:
         "exam": situation.exam,
         "attempt": situation.attempt,
         "screen": situation.screen,
-        "heading": situation.screen.label,
+        "heading": _heading(situation),
         "full_name": _name(situation),
-        "onboarding_exam": _onboarding_exam(situation),
+        "onboarding": _onboarding(situation),
         "poll_seconds": POLL_SECONDS.get(situation.screen, USUAL_POLL_SECONDS),
         "steady": situation.screen in STEADY,
     }
@@ -43,10 +46,16 @@ def _name(situation: Situation) -> str:
     return attempt.full_name if attempt and attempt.full_name else host().full_name(situation.user)
 
 
-def _onboarding_exam(situation: Situation) -> Exam | None:
-    """The course's onboarding exam with the same vendor, where the candidate is sent to it."""
+def _heading(situation: Situation) -> str:
+    return _("This attempt did not begin") if situation.freed else str(situation.screen.label)
+
+
+def _onboarding(situation: Situation) -> Onboarding | None:
+    """Where the person stands with this vendor's onboarding in this course, on the screens that speak of it: those of
+    an exam for which it stands in the way, and that of an onboarding which was approved."""
     exam = situation.exam
-    if situation.status not in BLOCKED or exam.exam_type == ExamType.ONBOARDING:
+    is_onboarding = exam.exam_type == ExamType.ONBOARDING
+    if situation.screen != Screen.VERIFIED if is_onboarding else situation.status not in BLOCKED:
         return None
-    found = Exam.objects.active().filter(course_id=exam.course_id, exam_type=ExamType.ONBOARDING)
-    return next((one for one in found if one.backend_alias == exam.backend_alias), None)
+    alias = situation.attempt.backend if situation.attempt else exam.backend_alias
+    return own_onboarding(situation.user, exam.course_id, now=situation.now, backend=alias)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from django.utils.functional import cached_property
 
 from proctoring.attempts.access import AccessDecision, current_attempt, decide
 from proctoring.attempts.creation import Refusal, prerequisite_refusal, refuse_by_exam
-from proctoring.attempts.models import Attempt
+from proctoring.attempts.due_dates import due_at_for
+from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.states import BLOCKED, OPEN, SETUP, TRAITS, Actor, Phase, Status, can_become
 from proctoring.backends import backends
 from proctoring.candidate.launch import Launch, read_launch
@@ -118,6 +120,17 @@ class Situation:
         return "begin" if self.status not in OPEN and self.attempt.retry_kind else ""
 
     @property
+    def freed(self) -> bool:
+        """Onboarding stood in the way until the system annulled this attempt: nobody of the staff did."""
+        attempt = self.attempt
+        granted = attempt is not None and attempt.retry_kind == RetryKind.RESUME and attempt.retry_granted_by_id is None
+        return granted and self.status == Status.VOIDED
+
+    @cached_property
+    def escalation_email(self) -> str:
+        return host().escalation_email(self.exam.course_id)
+
+    @property
     def may_decline(self) -> bool:
         """Whether the exam offers this person to go without proctoring now."""
         if self.exam.exam_type != ExamType.PROCTORED or not self.exam.allow_opt_out:
@@ -153,10 +166,15 @@ class Situation:
     def critical_seconds(self) -> int:
         return int(self.total_seconds * settings.critical_threshold)
 
+    @cached_property
+    def due_at(self) -> datetime | None:
+        """The date that counts for this person."""
+        return due_at_for(self.exam, self.user, self.attempt)
+
     @property
     def less_time(self) -> bool:
         """Whether the exam closes before the full time would be over, if it began now."""
-        closes_at = self.attempt.closes_at if self.attempt else self.exam.due_at
+        closes_at = self.attempt.closes_at if self.attempt else self.due_at
         return closes_at is not None and (closes_at - self.now).total_seconds() < self.total_seconds
 
     @cached_property

@@ -192,6 +192,3 @@ class Exam(models.Model):
 
     def is_active(self) -> bool:
         return self.status == ExamStatus.ACTIVE
-
-    def is_past_due(self, now: Any) -> bool:
-        return self.due_at is not None and now >= self.due_at

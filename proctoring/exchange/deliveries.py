@@ -1,5 +1,7 @@
 """Carry out what the outbox owes: build the request from current rows, call, apply the answer by one service call.
 
+Calls to vendors are here; effects on the LMS are in ``effects.py``, mails in ``mail.py``.
+
 The call happens outside of any transaction. The answer and the row's settlement are one transaction, so a worker
 that dies in between leaves the row claimed: another repeats the call under the same key when the lease is over.
 """
@@ -32,11 +34,15 @@ from proctoring.errors import (
 )
 from proctoring.exams.models import Exam
 from proctoring.exams.services import owe_registration, record_exam_registration
-from proctoring.exchange.pseudonyms import candidate_id
+from proctoring.exchange.effects import carry_to_host
+from proctoring.exchange.mail import send
+from proctoring.exchange.outcomes import Apply, HostFailed, MailFailed, Moot, NotYet, nothing_to_apply
 from proctoring.host import host
 from proctoring.outbox import circuits
 from proctoring.outbox import services as outbox
-from proctoring.outbox.models import Delivery, DeliveryTarget, Operation
+from proctoring.outbox.models import Delivery, DeliveryKind, DeliveryTarget, Operation
+from proctoring.privacy.pseudonyms import candidate_id
+from proctoring.privacy.vendors import record_removed_attempt, record_retired_candidate
 
 logger = logging.getLogger(__name__)
 
@@ -44,23 +50,11 @@ WAIT = timedelta(minutes=5)
 """For something that wakes who waits for it; a look now and then is enough."""
 
 
-class NotYet(Exception):
-    """Something else must reach the vendor first."""
-
-
-class Moot(Exception):
-    """There is nothing left to call about."""
-
-
-Apply = Callable[[], None]
-"""Applies the vendor's answer; runs in the transaction that settles the delivery."""
-
-
 def carry_out(delivery: Delivery) -> bool:
-    """Make the call that ``delivery`` promises and settle the row. True where the vendor has it now.
+    """Make the call that ``delivery`` promises and settle the row. True where the receiver has it now.
 
-    Never raises for what a vendor or a plugin does: the row says what happened. One HTTP exchange, or two where a token
-    is needed.
+    Never raises for what a vendor, a plugin or the LMS does: the row says what happened. A call to a vendor is one
+    HTTP exchange, or two where a token is needed.
     """
     try:
         return _carry_out(delivery, began=time.monotonic())
@@ -83,11 +77,13 @@ def _carry_out(delivery: Delivery, *, began: float) -> bool:
         _settle_mistake(delivery, BackendError("given up: its workers did not come back from the call"))
         return False
     try:
-        apply = OPERATIONS[Operation(delivery.operation)](delivery, backends[delivery.backend])
+        apply = _call(delivery)
     except NotYet as wait:
         outbox.postpone(delivery, why=str(wait), until=timezone.now() + WAIT)
     except Moot as gone:
         outbox.settle_moot(delivery, why=str(gone))
+    except (HostFailed, MailFailed) as failure:
+        outbox.settle_failure(delivery, failure, now=timezone.now(), duration_ms=_milliseconds(began))
     except BackendError as error:
         _hide_person(delivery, error)
         _settle_failure(delivery, error, began)
@@ -103,9 +99,18 @@ def _carry_out(delivery: Delivery, *, began: float) -> bool:
     return False
 
 
+def _call(delivery: Delivery) -> Apply:
+    if delivery.kind == DeliveryKind.HOST:
+        return carry_to_host(delivery)
+    if delivery.kind == DeliveryKind.MAIL:
+        return send(delivery)
+    return OPERATIONS[Operation(delivery.operation)](delivery, backends[delivery.backend])
+
+
 def _apply(delivery: Delivery, apply: Apply, began: float) -> bool:
     now = timezone.now()
-    circuits.note_vendor_answered(delivery.backend, now=now)
+    if delivery.kind == DeliveryKind.VENDOR:
+        circuits.note_vendor_answered(delivery.backend, now=now)
     try:
         with transaction.atomic():
             apply()
@@ -238,7 +243,7 @@ def _report(progress: Progress) -> Callable[[Delivery, Backend], Apply]:
             raise Moot("the vendor has heard of what came after")
         exam_id, attempt_id = _external_ids(_attempt(delivery))
         backend.report_progress(exam_id, attempt_id, progress, key=delivery.key)
-        return _nothing_to_apply
+        return nothing_to_apply
 
     return report
 
@@ -246,11 +251,22 @@ def _report(progress: Progress) -> Callable[[Delivery, Backend], Apply]:
 def _remove_attempt(delivery: Delivery, backend: Backend) -> Apply:
     exam_id, attempt_id = _external_ids(_attempt(delivery))
     backend.remove_attempt(exam_id, attempt_id, key=delivery.key)
-    return _nothing_to_apply
+
+    def apply() -> None:
+        record_removed_attempt(delivery.target_id)
+
+    return apply
 
 
-def _nothing_to_apply() -> None:
-    """The vendor only had to hear it."""
+def _retire_candidate(delivery: Delivery, backend: Backend) -> Apply:
+    if not backend.retires_candidates:
+        raise Moot("the vendor forgets nobody on request")
+    backend.retire_candidate(delivery.argument, key=delivery.key)
+
+    def apply() -> None:
+        record_retired_candidate(delivery)
+
+    return apply
 
 
 def _attempt(delivery: Delivery) -> Attempt:
@@ -275,4 +291,5 @@ OPERATIONS: dict[Operation, Callable[[Delivery, Backend], Apply]] = {
     Operation.REPORT_SUBMITTED: _report(Progress.SUBMITTED),
     Operation.REPORT_ERROR: _report(Progress.ERROR),
     Operation.REMOVE_ATTEMPT: _remove_attempt,
+    Operation.RETIRE_CANDIDATE: _retire_candidate,
 }

@@ -10,9 +10,10 @@ from typing import Any
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.services import mark_ready
 from proctoring.attempts.states import Actor, Status
-from proctoring.backends.types import AttemptReady, AttemptReviewed, VendorEvent
+from proctoring.backends.types import AttemptRated, AttemptReady, AttemptReviewed, VendorEvent
 from proctoring.errors import UnknownExternalId
 from proctoring.inbox.models import WebhookMessage
+from proctoring.reviews.ratings import record_rating
 from proctoring.reviews.services import receive_review
 
 
@@ -20,6 +21,8 @@ class Outcome(StrEnum):
     APPLIED = "applied"
     IGNORED = "ignored"
     UNKNOWN = "unknown"
+    ERASED = "erased"
+    """It is about a person who was erased: nothing of it may be kept."""
 
 
 def handle(event: VendorEvent, *, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
@@ -30,11 +33,14 @@ def handle(event: VendorEvent, *, message: WebhookMessage, now: datetime) -> tup
     handler = HANDLERS.get(type(event))
     if handler is None:
         return Outcome.UNKNOWN, f"no handler for {getattr(event, 'type', type(event).__name__)!r}"
-    return handler(event, message, now)
+    try:
+        return handler(event, message, now)
+    except _PersonErased:
+        return Outcome.ERASED, "the person was erased"
 
 
 def _ready(event: AttemptReady, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
-    attempt = _find(message.backend, event.external_id)
+    attempt = _find(message, event.external_id)
     if attempt.status_at(now) not in (Status.CREATED, Status.DOWNLOAD_SOFTWARE_CLICKED):
         return Outcome.IGNORED, f"the attempt is {attempt.status_at(now).value}"
     mark_ready(attempt, by=None, actor=Actor.VENDOR, now=now)
@@ -42,20 +48,37 @@ def _ready(event: AttemptReady, message: WebhookMessage, now: datetime) -> tuple
 
 
 def _reviewed(event: AttemptReviewed, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
-    review = receive_review(_find(message.backend, event.external_id), event, message=message, now=now)
+    review = receive_review(_find(message, event.external_id), event, message=message, now=now)
     return (Outcome.IGNORED, review.not_applied_reason) if review.applied_at is None else (Outcome.APPLIED, "")
 
 
-def _find(backend: str, external_id: str) -> Attempt:
+def _rated(event: AttemptRated, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
+    rating = record_rating(_find(message, event.external_id), event, message=message, now=now)
+    return (Outcome.APPLIED, "") if rating.is_current else (Outcome.IGNORED, "a newer rating counts")
+
+
+class _PersonErased(Exception):
+    """The attempt is a number in a statistic, and no more is to be learned of it."""
+
+
+def _find(message: WebhookMessage, external_id: str) -> Attempt:
     # PostgreSQL refuses to look for a NUL; MySQL takes "a", "A" and "a " for one word: no verdict may go astray.
-    found = Attempt.objects.filter(backend=backend, external_id=external_id.replace("\x00", ""))
+    found = Attempt.objects.filter(backend=message.backend, external_id=external_id.replace("\x00", ""))
     attempt = next((one for one in found.select_related("exam", "user") if one.external_id == external_id), None)
     if attempt is None:
         raise UnknownExternalId(external_id)
+    # Locked from here on: an erasure comes before, and is seen, or after, and finds what is written now.
+    if Attempt.objects.select_for_update().values_list("erased_at", flat=True).get(pk=attempt.pk) is not None:
+        raise _PersonErased
+    concerned = message.__dict__.setdefault("_concerned", set())
+    concerned.add(attempt.pk)
+    # One that is about several belongs to none: an erasure looks inside.
+    message.attempt_id = attempt.pk if len(concerned) == 1 else None
     return attempt
 
 
 HANDLERS: dict[type[VendorEvent], Callable[[Any, WebhookMessage, datetime], tuple[Outcome, str]]] = {
     AttemptReady: _ready,
     AttemptReviewed: _reviewed,
+    AttemptRated: _rated,
 }

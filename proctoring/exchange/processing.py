@@ -13,6 +13,7 @@ from proctoring.errors import LeaseLost, MalformedMessage, NotConfigured, Unknow
 from proctoring.exchange.handlers import Outcome, handle
 from proctoring.inbox import services as inbox
 from proctoring.inbox.models import MessageStatus, WebhookMessage
+from proctoring.privacy.mentions import forget_message
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def process(message: WebhookMessage) -> MessageStatus:
         _process_or_note(message)
     except LeaseLost:
         logger.warning("message %s was taken over by another worker", message.pk)
-    message.refresh_from_db(fields=["status"])
+        message.refresh_from_db(fields=["status"])
     return MessageStatus(message.status)
 
 
@@ -55,18 +56,25 @@ def _process_or_note(message: WebhookMessage) -> None:
 
 def _process(message: WebhookMessage) -> None:
     now = timezone.now()
+    if message.blanked_at is not None:
+        inbox.settle_blanked(message, now=now)
+        return
     events = backends[message.backend].parse(message.body)
     with transaction.atomic():
         outcomes = [handle(event, message=message, now=now) for event in events]
-        status = _status({outcome for outcome, _ in outcomes})
+        seen = {outcome for outcome, _ in outcomes}
         inbox.settle(
             message,
-            status,
+            _status(seen),
+            # What nobody understands may be about anybody.
+            attempt_id=None if Outcome.UNKNOWN in seen else message.attempt_id,
             now=now,
             why="; ".join(why for _, why in outcomes if why),
             sent_at=max((event.occurred_at for event in events), default=None),
             type_=", ".join(dict.fromkeys(_name(event) for event in events)).replace("\x00", ""),
         )
+        if Outcome.ERASED in seen:
+            forget_message(message, now=now)
 
 
 def _status(seen: set[Outcome]) -> MessageStatus:

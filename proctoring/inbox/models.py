@@ -42,6 +42,16 @@ class WebhookMessage(models.Model):
     """The raw bytes, encrypted; read through ``body``."""
     headers = models.JSONField(_("headers"), default=dict)
     received_at = models.DateTimeField(_("received at"))
+    attempt = models.ForeignKey(
+        "proctoring.Attempt",
+        verbose_name=_("attempt"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="messages",
+    )
+    """Whom it is about, once that is known: erasure blanks the bodies of a person's messages."""
+    blanked_at = models.DateTimeField(_("body blanked at"), null=True, blank=True)
     sent_at = models.DateTimeField(_("happened at"), null=True, blank=True)
     """The vendor's timestamp inside the body: what the order of messages goes by."""
     type = models.CharField(_("type"), max_length=100, blank=True)
@@ -77,5 +87,27 @@ class WebhookMessage(models.Model):
 
     @property
     def body(self) -> bytes:
-        """The raw bytes as they were signed. Raises ``NotConfigured`` where the key they need is gone."""
+        """The raw bytes as they were signed, empty once blanked. Raises ``NotConfigured`` where the key is gone."""
+        if self.blanked_at is not None:
+            return b""
         return sealing.unseal(bytes(self.sealed_body), context=self.sha256)
+
+
+class SweepCursor(models.Model):
+    """Where the reading of a vendor's list stands, so that a sweep goes on where the last one had to stop."""
+
+    name = models.CharField(_("list"), max_length=100)
+    backend = models.CharField(_("backend"), max_length=100)
+    position = models.CharField(_("position"), max_length=500, blank=True)
+    """As the vendor names it; empty: at the beginning."""
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(_("read to its end at"), null=True, blank=True)
+    last_error = models.TextField(_("last error"), blank=True)
+
+    class Meta:
+        verbose_name = _("sweep")
+        verbose_name_plural = _("sweeps")
+        constraints = (models.UniqueConstraint(fields=("name", "backend"), name="proctoring_sweep_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.backend})"

@@ -25,6 +25,7 @@ MAX_FAILED_TRIES = 20
 WAIT = timedelta(minutes=30)
 """For an id that wakes its message when it is stored; a look now and then is enough."""
 MAX_ERROR_LENGTH = 2000
+BLANKED = "its body is no longer kept"
 
 
 def store_message(
@@ -86,10 +87,12 @@ def settle(
     why: str = "",
     sent_at: datetime | None = None,
     type_: str = "",
+    attempt_id: int | None = None,
 ) -> None:
     """The message needs no further work, for the reason given. Raises ``LeaseLost``."""
     _settle(
         message,
+        **({} if attempt_id is None else {"attempt_id": attempt_id}),
         status=status,
         error=why[:MAX_ERROR_LENGTH],
         processed_at=now,
@@ -98,6 +101,11 @@ def settle(
         sent_at=sent_at,
         type=type_[:100],
     )
+
+
+def settle_blanked(message: WebhookMessage, *, now: datetime) -> None:
+    """Its body is no longer kept, so there is nothing to be understood. Raises ``LeaseLost``."""
+    _settle(message, status=MessageStatus.IGNORED, error=BLANKED, processed_at=now, next_try_at=None)
 
 
 def settle_unknown_id(message: WebhookMessage, unknown: UnknownExternalId, *, now: datetime) -> None:
@@ -150,8 +158,10 @@ def wake_waiting(backend: str, external_id: str, *, now: datetime) -> int:
 def replay(message: WebhookMessage, *, now: datetime | None = None) -> None:
     """A person wants the message processed again, whatever became of it. What it says may change nothing any more.
 
-    Raises ``Conflict`` while a worker holds it.
+    Raises ``Conflict`` while a worker holds it, and (``body_blanked``) where its body is no longer kept.
     """
+    if message.blanked_at is not None:
+        raise Conflict("The body of this message is no longer kept.", code="body_blanked")
     now = now or timezone.now()
     free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
     with transaction.atomic():
@@ -175,6 +185,7 @@ def _settle(message: WebhookMessage, **changes: object) -> None:
     mine = WebhookMessage.objects.filter(pk=message.pk, claimed_by=message.claimed_by)
     if not mine.update(**{"claimed_until": None, "claimed_by": "", **changes}):
         raise LeaseLost("Another worker has taken this message over.")
+    message.status = str(changes.get("status", message.status))
 
 
 def _patience(now: datetime) -> datetime:

@@ -51,6 +51,8 @@ def close_circuit(backend: str, *, now: datetime | None = None) -> None:
 
 def end_trial(backend: str) -> None:
     """No call was made, so the trial has shown nothing: the next delivery may try."""
+    if not backend:  # The LMS and mails have no circuit.
+        return
     Circuit.objects.filter(backend=backend, probing_until__isnull=False).update(probing_until=None)
 
 

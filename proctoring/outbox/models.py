@@ -26,6 +26,16 @@ class Operation(models.TextChoices):
     REPORT_SUBMITTED = "report_submitted", _("Report the end")
     REPORT_ERROR = "report_error", _("Report an error")
     REMOVE_ATTEMPT = "remove_attempt", _("Drop the attempt")
+    RETIRE_CANDIDATE = "retire_candidate", _("Forget the person")
+    SET_CREDIT = "set_credit", _("Credit requirement")
+    OVERRIDE_GRADE = "override_grade", _("Grade overridden")
+    UNDO_GRADE_OVERRIDE = "undo_grade_override", _("Grade restored")
+    INVALIDATE_CERTIFICATE = "invalidate_certificate", _("Certificate invalidated")
+    RESTORE_CERTIFICATE = "restore_certificate", _("Certificate restored")
+    COMPLETE_CONTENT = "complete_content", _("Content completed")
+    RESET_LEARNER_STATE = "reset_learner_state", _("Answers reset")
+    NOTIFY_SUPPORT = "notify_support", _("Support notified")
+    SEND_MAIL = "send_mail", _("Mail")
 
 
 class DeliveryTarget(models.TextChoices):
@@ -67,9 +77,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def claimable(self, now: datetime) -> DeliveryQuerySet:
         """Due now, not held by a worker, and first in the queue of their target.
 
-        Deliveries of one target to one vendor go in order; a question (``fetch_launch``) holds nothing up. One that
-        was given up steps aside, except a registration: nothing after it would make sense to the vendor before a
-        person has it repeated. One that the vendor refused holds nothing up: what follows finds out by itself.
+        Deliveries of one target and topic to one receiver go in order; a question (``fetch_launch``) holds nothing
+        up. One that was given up steps aside, except a registration: nothing after it would make sense to the vendor
+        before a person has it repeated. One that was refused holds nothing up: what follows finds out by itself.
         """
         holds_up = (Q(status=DeliveryStatus.DUE) & ~Q(operation=Operation.FETCH_LAUNCH)) | Q(
             status=DeliveryStatus.GIVEN_UP, operation=Operation.REGISTER_ATTEMPT
@@ -79,6 +89,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             target=OuterRef("target"),
             target_id=OuterRef("target_id"),
             backend=OuterRef("backend"),
+            topic=OuterRef("topic"),
             pk__lt=OuterRef("pk"),
         )
         return self.filter(
@@ -93,6 +104,10 @@ class Delivery(models.Model):
     kind = models.CharField(_("kind"), max_length=20, choices=kind_choices, default=DeliveryKind.VENDOR)
     backend = models.CharField(_("backend"), max_length=100, blank=True)
     operation = models.CharField(_("operation"), max_length=40, choices=operation_choices)
+    argument = models.CharField(_("with"), max_length=100, blank=True)
+    """What exactly, where the operation alone does not say it: a credit status, a mail's name, a pseudonym."""
+    topic = models.CharField(_("topic"), max_length=20, blank=True)
+    """What it is about at a receiver of many things: those of one topic go in order, others do not wait for them."""
     target = models.CharField(_("target"), max_length=20, choices=target_choices)
     target_id = models.BigIntegerField(_("target's id"))
     key = models.CharField(_("idempotency key"), max_length=100, unique=True)
@@ -118,7 +133,9 @@ class Delivery(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.get_operation_display()} ({self.backend})"
+        # A vendor is told no words but ids.
+        what = f": {self.argument}" if self.argument and self.kind != DeliveryKind.VENDOR else ""
+        return f"{self.get_operation_display()}{what} ({self.backend or self.get_kind_display()})"
 
 
 class Circuit(models.Model):

@@ -9,20 +9,41 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Model, Q, QuerySet
 from django.utils import timezone
 
 from proctoring.conf import settings
 from proctoring.errors import BackendAuthenticationError, BackendError, Conflict, LeaseLost
+from proctoring.host import provides
 from proctoring.outbox.circuits import begin_trial, close_circuit, end_trial, open_circuits, shorten, wished_pause
 from proctoring.outbox.models import Delivery, DeliveryKind, DeliveryStatus, DeliveryTarget, Operation
 from proctoring.signals import announce, delivery_promised
 
 MAX_BACKOFF_SECONDS = 3600
 
+MAIL_TOPIC = "mail"
+HOST_METHODS = {
+    Operation.SET_CREDIT: "set_credit_requirement",
+    Operation.OVERRIDE_GRADE: "override_grade",
+    Operation.UNDO_GRADE_OVERRIDE: "undo_grade_override",
+    Operation.INVALIDATE_CERTIFICATE: "invalidate_certificate",
+    Operation.RESTORE_CERTIFICATE: "restore_certificate",
+    Operation.COMPLETE_CONTENT: "complete_content",
+    Operation.RESET_LEARNER_STATE: "reset_learner_state",
+    Operation.NOTIFY_SUPPORT: "notify_support",
+}
+"""The method of the host that each effect is."""
+
 
 def promise_call(
-    *, backend: str, operation: Operation, target: DeliveryTarget, target_id: int, key: str, now: datetime | None = None
+    *,
+    backend: str,
+    operation: Operation,
+    target: DeliveryTarget,
+    target_id: int,
+    key: str,
+    argument: str = "",
+    now: datetime | None = None,
 ) -> Delivery:
     """Write down a call that we owe to a vendor, in the transaction that makes it due.
 
@@ -33,11 +54,70 @@ def promise_call(
         kind=DeliveryKind.VENDOR,
         backend=backend,
         operation=operation,
+        argument=argument,
         target=target,
         target_id=target_id,
         key=key,
         next_try_at=now or timezone.now(),
     )
+    announce(delivery_promised, delivery=delivery)
+    return delivery
+
+
+def promise_effect(
+    *,
+    operation: Operation,
+    attempt: Model,
+    topic: str,
+    argument: str = "",
+    key: str | None = None,
+    now: datetime | None = None,
+) -> Delivery | None:
+    """Write down an effect on the LMS, in the transaction that makes it due. None, and no statement, where the
+    configured host does not have it.
+
+    ``topic`` is the queue of ``attempt`` in which it goes. With a ``key`` of the caller's own, the same promise made
+    again is the one that is there; without one every call is a new promise.
+    """
+    if not provides(HOST_METHODS[operation]):
+        return None
+    return _promise(DeliveryKind.HOST, operation, attempt, topic, argument, key, now)
+
+
+def promise_mail(*, name: str, attempt: Model, key: str | None = None, now: datetime | None = None) -> Delivery | None:
+    """Write down a mail to the candidate about this attempt; ``name`` is the folder of its templates.
+
+    None where the settings say that no mail is sent. ``key`` as for ``promise_effect``.
+    """
+    if not settings.send_mail:
+        return None
+    return _promise(DeliveryKind.MAIL, Operation.SEND_MAIL, attempt, MAIL_TOPIC, name, key, now)
+
+
+def _promise(
+    kind: DeliveryKind,
+    operation: Operation,
+    attempt: Model,
+    topic: str,
+    argument: str,
+    key: str | None,
+    now: datetime | None,
+) -> Delivery:
+    given: dict[str, Any] = {
+        "kind": kind,
+        "operation": operation,
+        "argument": argument,
+        "topic": topic,
+        "target": DeliveryTarget.ATTEMPT,
+        "target_id": attempt.pk,
+        "next_try_at": now or timezone.now(),
+    }
+    if key is None:
+        delivery = Delivery.objects.create(key=f"{operation.value}-{uuid.uuid4().hex}", **given)
+    else:
+        delivery, is_new = Delivery.objects.get_or_create(key=key, defaults=given)
+        if not is_new:
+            return delivery
     announce(delivery_promised, delivery=delivery)
     return delivery
 
@@ -49,21 +129,30 @@ def supersede_waiting(*, operation: Operation, target: DeliveryTarget, target_id
     ).update(status=DeliveryStatus.SUPERSEDED)
 
 
+def supersede(deliveries: Collection[Delivery]) -> bool:
+    """Take these back as far as no worker has begun them. True where that was all of them. One statement."""
+    waiting = Delivery.objects.filter(
+        pk__in=[delivery.pk for delivery in deliveries], status=DeliveryStatus.DUE, claimed_until=None
+    )
+    return waiting.update(status=DeliveryStatus.SUPERSEDED) == len(deliveries)
+
+
 def claim_due(*, now: datetime, limit: int, worker: str | None = None) -> list[Delivery]:
-    """Take up to ``limit`` due deliveries for this worker, a fair share from each vendor, oldest first.
+    """Take up to ``limit`` due deliveries for this worker, oldest first: a fair share from each vendor, of the LMS's
+    effects and of the mails.
 
     A claim is a lease: when its holder dies, it runs out and another worker takes the rows. It counts as a try, so
-    that a row which kills its workers is given up in the end. Four statements, and one for each vendor that has due
+    that a row which kills its workers is given up in the end. Four statements, and one for each receiver that has due
     rows.
     """
     worker = worker or uuid.uuid4().hex
     resting, trial = open_circuits(now)
     due = Delivery.objects.claimable(now).exclude(backend__in=resting | set(trial)).order_by("next_try_at", "pk")
-    waiting = list(due.order_by().values_list("backend", flat=True).distinct())
+    waiting = list(due.order_by().values_list("kind", "backend").distinct())
     keys: list[int] = []
-    for backend in waiting:
+    for kind, backend in waiting:
         share = max(1, limit // len(waiting))
-        keys += due.filter(backend=backend).values_list("pk", flat=True)[:share]
+        keys += due.filter(kind=kind, backend=backend).values_list("pk", flat=True)[:share]
     for backend in trial:
         first = Delivery.objects.claimable(now).filter(backend=backend).order_by("next_try_at", "pk")
         if (pk := first.values_list("pk", flat=True).first()) and begin_trial(backend, now):
@@ -128,6 +217,18 @@ def later_is_done(delivery: Delivery) -> bool:
     return later.filter(pk__gt=delivery.pk, status=DeliveryStatus.DONE).exists()
 
 
+def is_outdated(delivery: Delivery) -> bool:
+    """Whether something later is promised, or delivered, in the same queue: then that is what holds."""
+    later = Delivery.objects.filter(
+        kind=delivery.kind,
+        target=delivery.target,
+        target_id=delivery.target_id,
+        topic=delivery.topic,
+        pk__gt=delivery.pk,
+    )
+    return later.exclude(status=DeliveryStatus.SUPERSEDED).exists()
+
+
 def postpone(delivery: Delivery, *, why: str, until: datetime) -> None:
     """Something else must happen first: wait, without counting a try."""
     _settle(delivery, last_error=why, next_try_at=until, tries=max(0, delivery.tries - 1))
@@ -158,7 +259,8 @@ def repeat(delivery: Delivery, *, now: datetime | None = None) -> None:
         changed = Delivery.objects.filter(pk=delivery.pk, status__in=repeatable).update(
             status=DeliveryStatus.DUE, tries=0, next_try_at=now or timezone.now(), claimed_until=None, claimed_by=""
         )
-        close_circuit(delivery.backend, now=now)
+        if delivery.kind == DeliveryKind.VENDOR:
+            close_circuit(delivery.backend, now=now)
         if not changed:
             raise Conflict("Only a refused or given-up delivery can be repeated.", code="not_repeatable")
         delivery.refresh_from_db()
@@ -175,7 +277,8 @@ def backoff(tries: int, retry_after: float | None = None) -> timedelta:
 
 def owed_by_backend() -> dict[str, dict[str, int]]:
     """Backend → status → how many calls are owed."""
-    rows = Delivery.objects.owed().order_by().values_list("backend", "status").annotate(n=Count("pk"))
+    calls = Delivery.objects.owed().filter(kind=DeliveryKind.VENDOR)
+    rows = calls.order_by().values_list("backend", "status").annotate(n=Count("pk"))
     owed: dict[str, dict[str, int]] = {}
     for backend, status, n in rows:
         owed.setdefault(backend, {})[status] = n

@@ -1,32 +1,34 @@
-"""Receive a review, keep it, and apply it where the attempt is in a state that a verdict can change."""
+"""Receive a review or write one, keep it with its comments, and show its recording to those who may see it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from proctoring.attempts.lifecycle import locked, move
+from proctoring.attempts import effects
+from proctoring.attempts.lifecycle import locked, refuse_own
 from proctoring.attempts.models import Attempt
-from proctoring.attempts.retries import withdraw_retry
 from proctoring.attempts.states import DECIDED, ENDED, OPEN, Actor, Status, can_become
+from proctoring.backends.http import tame_url
 from proctoring.backends.types import AttemptReviewed
-from proctoring.conf import settings
-from proctoring.exams.models import ExamType
-from proctoring.permissions import may_review
-from proctoring.reviews.models import Review, ReviewSource, ReviewStatus
+from proctoring.backends.types import ReviewComment as Remark
+from proctoring.errors import Conflict, IllegalTransition
+from proctoring.reviews.intake import kept_already, same_moment, vendors_review
+from proctoring.reviews.models import Review, ReviewComment, ReviewSource, ReviewStatus, VideoView
+from proctoring.reviews.verdicts import NotApplied, after, decide, judge, last_applied, notify_support, verdict_of
 from proctoring.signals import announce, review_received
 
 if TYPE_CHECKING:
     from proctoring.host import User
     from proctoring.inbox.models import WebhookMessage
 
+APPLIED = Q(applied_at__isnull=False)
 
 DECISIONS = {
     Status.VERIFIED: ReviewStatus.PASSED,
@@ -36,18 +38,6 @@ DECISIONS = {
 }
 """What a person's verdict is called as a review."""
 
-LINK = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://\S+", re.IGNORECASE)
-
-
-class NotApplied(StrEnum):
-    """Why a review changes nothing. Kept beside it."""
-
-    ATTEMPT_NOT_ENDED = "attempt_not_ended"
-    ATTEMPT_CLOSED = "attempt_closed"
-    EXAM_NOT_PROCTORED = "exam_not_proctored"
-    OLDER = "older_than_applied"
-    ATTEMPT_IN_ERROR = "attempt_in_error"
-
 
 def receive_review(
     attempt: Attempt, event: AttemptReviewed, *, message: WebhookMessage | None, now: datetime | None = None
@@ -55,26 +45,25 @@ def receive_review(
     """Keep a vendor's review and apply it where that is possible now.
 
     The very same review sent again, under whatever delivery id, is the one that is kept already. The caller has a
-    transaction.
+    transaction. Raises ``NotConfigured`` where a recording's address cannot be encrypted.
     """
     now = now or timezone.now()
     with locked(attempt, now=now) as row:
-        payload = _without_links(event.payload)
-        for kept in row.reviews.filter(occurred_at=event.occurred_at, status=event.status.value):
-            if kept.payload == payload:
-                return kept
-        review = Review.objects.create(
-            attempt=row,
-            status=event.status.value,
-            source=ReviewSource.VENDOR,
-            reviewed_by=event.reviewed_by.replace("\x00", "")[:255],
-            payload=payload,
-            occurred_at=event.occurred_at,
-            received_at=now,
-            message=message,
-        )
-        _apply(row, review, now=now)
-        announce(review_received, review=review)
+        if row.erased_at is not None:
+            # That there was a verdict, and nothing of what it says about the person.
+            event = replace(event, reviewed_by="", comments=(), video_url="", payload={})
+        review, comments = vendors_review(row, event, now=now)
+        # What is rarely looked at is fetched when it is: payloads may be large.
+        known = list(row.reviews.filter(same_moment(review) | APPLIED).defer("payload", "sealed_video_url"))
+        if (kept := kept_already(review, comments, known)) is not None:
+            return kept
+        review.message = message
+        judge(row, review, known=known, now=now)
+        _keep(review, comments)
+        notify_support(row, review, now=now)
+        if review.not_applied_reason == NotApplied.ATTEMPT_IN_ERROR:
+            # It does not decide this attempt, but it speaks for the part that broke off.
+            effects.reconsider(row, now=now)
     return review
 
 
@@ -90,120 +79,126 @@ def record_decision(
     by: User,
     actors: Collection[Actor],
     reason: str,
+    comments: Sequence[Remark] = (),
     now: datetime | None = None,
 ) -> Attempt:
     """A person decides on an attempt that has ended, under their own name, in one of the capacities they have.
 
-    Kept as a review, so that a vendor's older one that arrives later changes nothing. Raises ``IllegalTransition``.
+    Kept as a review, so that a vendor's older one that arrives later changes nothing. Raises ``IllegalTransition``, and
+    ``Conflict`` (``attempt_erased``).
     """
     now = now or timezone.now()
     with locked(attempt, now=now) as row:
         able = [actor for actor in (Actor.REVIEWER, Actor.STAFF) if actor in actors]
         actor = next((one for one in able if can_become(row.status, verdict, one)), Actor.STAFF)
-        _end_retry(row, verdict)
-        move(row, verdict, actor=actor, by=by, now=now, reason=reason)
-        review = Review.objects.create(
-            attempt=row,
-            status=DECISIONS[verdict],
-            source=ReviewSource.STAFF,
-            reviewed_by=by.get_username(),
-            payload={"reason": reason},
-            occurred_at=now,
-            received_at=now,
-            applied_at=now,
-        )
-        announce(review_received, review=review)
+        review = _persons_review(row, DECISIONS[verdict], by=by, note=reason, now=now)
+        decide(row, verdict, actor=actor, by=by, reason=reason, now=now)
+        _keep(review, [_persons_comment(review, remark) for remark in comments], by=by)
     return row
 
 
+def record_review(
+    attempt: Attempt,
+    status: ReviewStatus,
+    *,
+    by: User,
+    note: str = "",
+    comments: Sequence[Remark] = (),
+    now: datetime | None = None,
+) -> Review:
+    """A reviewer's own review of an attempt that has ended. It decides, or confirms what has been decided.
+
+    No second person has to look at what a person found suspicious: that rejects. Raises ``IllegalTransition`` where
+    the attempt has not ended or is closed, ``Conflict`` (``attempt_erased``), ``NotPermitted`` as ``refuse_own`` does.
+    """
+    now = now or timezone.now()
+    refuse_own(attempt, by)
+    with locked(attempt, now=now) as row:
+        if row.status not in ENDED | DECIDED:
+            raise IllegalTransition(_("Only an attempt that has ended can be reviewed."))
+        review = _persons_review(row, status, by=by, note=note, now=now)
+        verdict = verdict_of(status, final=True)
+        if verdict != row.status:
+            decide(row, verdict, actor=Actor.REVIEWER, by=by, reason=note or f"review: {status}", now=now)
+        _keep(review, [_persons_comment(review, remark) for remark in comments], by=by)
+    return review
+
+
 def apply_kept_review(attempt: Attempt, *, now: datetime | None = None) -> Review | None:
-    """The attempt has ended: apply the newest review that came too early, if there is one."""
+    """The attempt has ended, for the first time or anew: apply the newest review that waited for that, if any did."""
     now = now or timezone.now()
     with locked(attempt, now=now) as row:
-        early = sorted(
-            row.reviews.filter(not_applied_reason=NotApplied.ATTEMPT_NOT_ENDED),
-            key=lambda review: (review.effective_at, review.pk),
-            reverse=True,
-        )
-        if not early or row.status in OPEN:
+        waiting = [] if row.status in OPEN else list(row.reviews.filter(not_applied_reason__in=_reasons_over(row)))
+        if not waiting:
             return None
-        for review in early[1:]:
-            _note(review, NotApplied.OLDER)
-        _apply(row, early[0], now=now)
-    return early[0]
+        newest, *others = sorted(waiting, key=lambda one: (one.effective_at, one.pk), reverse=True)
+        for review in others:
+            review.not_applied_reason = NotApplied.OLDER
+            review.save()
+        judge(row, newest, known=_applied(row), now=now)
+        newest.save()
+        notify_support(row, newest, now=now)
+    return newest
 
 
 def attempts_with_waiting_review() -> QuerySet[Attempt]:
     """Attempts that have ended with a review still kept back: what a sweep finds after a lost message."""
-    return Attempt.objects.filter(reviews__not_applied_reason=NotApplied.ATTEMPT_NOT_ENDED).exclude(status__in=OPEN)
+    early = Q(not_applied_reason=NotApplied.ATTEMPT_NOT_ENDED) & ~Q(attempt__status__in=OPEN)
+    mended = Q(not_applied_reason=NotApplied.ATTEMPT_IN_ERROR, attempt__status__in=ENDED - {Status.ERROR})
+    return Attempt.objects.filter(pk__in=Review.objects.filter(early | mended).values("attempt"))
 
 
-def _apply(row: Attempt, review: Review, *, now: datetime) -> None:
-    why_not = _obstacle(row, review)
-    if why_not is not None:
-        _note(review, why_not)
-        return
-    reviewer = _believed_reviewer(row, review.reviewed_by)
-    verdict = _verdict(row, review, reviewer)
-    if verdict != row.status:
-        actor = Actor.REVIEWER if reviewer else Actor.VENDOR
-        _end_retry(row, verdict)
-        move(row, verdict, actor=actor, by=reviewer, reason=f"review: {review.status}", now=now)
-    review.applied_at, review.not_applied_reason = now, ""
+def open_video(review: Review, *, by: User, now: datetime | None = None) -> str:
+    """Write down that this person is sent to the recording, and return where it is; empty where there is none.
+
+    Raises ``NotConfigured`` where the key is gone, ``NotPermitted`` as ``refuse_own`` does.
+    """
+    refuse_own(review.attempt, by)
+    # What is stored has been looked at when it came; it is looked at again because a browser goes there.
+    url = tame_url(review.video_url)
+    if url:
+        VideoView.objects.create(review=review, by=by, at=now or timezone.now())
+    return url
+
+
+def _reasons_over(row: Attempt) -> list[NotApplied]:
+    """What reviews waited for and need not wait for any more, now that the attempt has ended as it has."""
+    mended = row.status in ENDED and row.status != Status.ERROR
+    return [NotApplied.ATTEMPT_NOT_ENDED, *([NotApplied.ATTEMPT_IN_ERROR] if mended else [])]
+
+
+def _persons_review(row: Attempt, status: ReviewStatus, *, by: User, note: str, now: datetime) -> Review:
+    if row.erased_at is not None:
+        raise Conflict(_("What was known about this attempt has been erased."), code="attempt_erased")
+    return Review(
+        attempt=row,
+        status=status,
+        source=ReviewSource.STAFF,
+        reviewed_by=by.get_username()[:255],
+        author=by,
+        note=note,
+        occurred_at=now,
+        received_at=now,
+        applied_at=after(last_applied(_applied(row)), now),
+    )
+
+
+def _persons_comment(review: Review, remark: Remark) -> ReviewComment:
+    return ReviewComment(
+        review=review,
+        start_seconds=remark.start_seconds,
+        stop_seconds=remark.stop_seconds,
+        text=remark.comment,
+        severity=remark.status,
+    )
+
+
+def _applied(row: Attempt) -> QuerySet[Review]:
+    return row.reviews.filter(APPLIED).defer("payload", "sealed_video_url")
+
+
+def _keep(review: Review, comments: Sequence[ReviewComment], *, by: User | None = None) -> None:
+    review._history_user = by  # type: ignore[attr-defined]  # simple-history's protocol
     review.save()
-
-
-def _end_retry(row: Attempt, verdict: Status) -> None:
-    """A resume is for an undecided attempt: one that was granted and not used is taken back by the decision."""
-    if verdict in DECIDED:
-        withdraw_retry(row)
-
-
-def _obstacle(row: Attempt, review: Review) -> NotApplied | None:
-    if row.exam.exam_type == ExamType.TIMED or not row.taking_as_proctored:
-        return NotApplied.EXAM_NOT_PROCTORED
-    if row.status in OPEN:
-        return NotApplied.ATTEMPT_NOT_ENDED
-    if row.status not in ENDED | DECIDED:
-        return NotApplied.ATTEMPT_CLOSED
-    last = row.reviews.filter(applied_at__isnull=False).order_by("-applied_at", "-pk").first()
-    if last is not None and last.effective_at > review.effective_at:
-        return NotApplied.OLDER
-    corrects_itself = last is not None and last.status == ReviewStatus.NOT_REVIEWED
-    if row.status == Status.ERROR and not corrects_itself:
-        return NotApplied.ATTEMPT_IN_ERROR
-    return None
-
-
-def _verdict(row: Attempt, review: Review, reviewer: User | None) -> Status:
-    if review.status == ReviewStatus.PASSED:
-        return Status.VERIFIED
-    if review.status == ReviewStatus.NOT_REVIEWED:
-        return Status.ERROR
-    final = not settings.second_reviews or reviewer is not None or row.exam.exam_type == ExamType.ONBOARDING
-    return Status.REJECTED if final else Status.SECOND_REVIEW_REQUIRED
-
-
-def _believed_reviewer(row: Attempt, claimed: str) -> User | None:
-    """The person whom the vendor names, if there is exactly one such account and it may review this course."""
-    if "@" not in claimed:
-        return None
-    model = get_user_model()
-    found = list(model._default_manager.filter(**{model.get_email_field_name(): claimed, "is_active": True})[:2])
-    if len(found) != 1 or not may_review(found[0], row.exam.course_id):
-        return None
-    return found[0]
-
-
-def _note(review: Review, why_not: NotApplied) -> None:
-    review.not_applied_reason = why_not
-    review.save()
-
-
-def _without_links(value: Any) -> Any:
-    """The payload with every link replaced: recordings are personal data and are not kept in clear."""
-    if isinstance(value, Mapping):
-        return {str(key): _without_links(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_links(item) for item in value]
-    return LINK.sub("[link removed]", value) if isinstance(value, str) else value
+    ReviewComment.objects.bulk_create(comments)
+    announce(review_received, review=review)

@@ -1,4 +1,4 @@
-"""``{% load proctoring %}``: ``{% exam_bar exam %}`` for the host's pages, and how times are written on ours."""
+"""``{% load proctoring %}``: the bar and the onboarding for the host's pages, and how times are written on ours."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from proctoring.attempts.standing import own_onboarding
 from proctoring.candidate.context import STEADY, USUAL_POLL_SECONDS
 from proctoring.candidate.situation import look
 from proctoring.exams.models import Exam
@@ -33,6 +34,18 @@ def exam_bar(context: template.Context, exam: Exam) -> dict[str, Any]:
         "attempt": situation.attempt,
         "poll_seconds": 15 if situation.screen in STEADY else USUAL_POLL_SECONDS,
     }
+
+
+@register.inclusion_tag("proctoring/onboarding.html", takes_context=True)
+def proctoring_onboarding(context: template.Context, course_id: str) -> dict[str, Any]:
+    """Where the person stands with the course's onboarding and what to do next, for the host's page of the course.
+
+    Needs ``request`` in the context. Three statements, and two questions to the host for each onboarding exam. Nothing
+    at all where nobody is logged in, or where the course has no onboarding exam that they may take.
+    """
+    user = context["request"].user
+    known = own_onboarding(user, course_id, now=timezone.now()) if user.is_authenticated else None
+    return {"onboarding": known}
 
 
 @register.simple_tag

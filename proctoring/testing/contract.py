@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from proctoring.testing.incoming_contract import IncomingContract
+from proctoring.testing.onboarding_contract import OnboardingContract
 from proctoring.testing.outgoing_contract import OutgoingContract
 
 
-class BackendContract(OutgoingContract, IncomingContract):
+class BackendContract(OutgoingContract, OnboardingContract, IncomingContract):
     """Inherit, say how your backend is made, and run it with pytest (or add ``unittest.TestCase``).
 
     ::

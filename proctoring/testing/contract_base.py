@@ -84,8 +84,13 @@ class ContractBase:
             calls["remove_attempt"] = lambda: backend.remove_attempt(exam, attempt, key=KEY)
             if type(backend).fetch_launch is not Backend.fetch_launch:
                 calls["fetch_launch"] = lambda: backend.fetch_launch(exam, attempt, language="de-at")
+        if backend.supports_onboarding:
+            calls["list_onboarding"] = lambda: backend.list_onboarding(EXAM.course_id, cursor="")
+        if backend.retires_candidates:
+            calls["retire_candidate"] = lambda: backend.retire_candidate(ATTEMPT.candidate_id, key=KEY)
         if not calls:
-            raise unittest.SkipTest(f"{type(backend).__name__} claims neither registers_exams nor registers_attempts")
+            flags = "registers_exams, registers_attempts, supports_onboarding nor retires_candidates"
+            raise unittest.SkipTest(f"{type(backend).__name__} claims neither {flags}")
         return calls
 
     def assert_keeps_secrets(self, error: BaseException) -> None:

@@ -6,14 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
+from proctoring.allowances.models import Allowance
 from proctoring.attempts import services
 from proctoring.attempts.creation import create_attempt
-from proctoring.attempts.models import Attempt
+from proctoring.attempts.models import Attempt, OnboardingProfile, TimeEntry
 from proctoring.attempts.states import Actor
 from proctoring.exams.models import Exam
 from proctoring.exams.services import create_exam
@@ -21,10 +24,14 @@ from proctoring.inbox.models import WebhookMessage
 from proctoring.inbox.services import store_message
 from proctoring.outbox.models import Circuit, Delivery, DeliveryStatus, DeliveryTarget, Operation
 from proctoring.outbox.services import promise_call
-from proctoring.reviews.models import Review
+from proctoring.privacy.models import DeletionCertificate, LegalHold
+from proctoring.reviews.models import Rating, Review
+from tests.factories import AttemptFactory, ExamFactory, UserFactory
 
 HOSTILE = "<script>alert(1)</script> https://evil.example/?a=1"
 numbers = itertools.count(1)
+LIST = "admin:proctoring_attempt_changelist"
+NOISE = 10030
 
 
 @pytest.fixture
@@ -137,6 +144,76 @@ def make_circuit(**fields: Any) -> Circuit:
     return Circuit.objects.create(backend=f"rest-{next(numbers)}", **{**given, **fields})
 
 
+def rows_of_a_course(course_id: str, prefix: str, status: str = "submitted") -> dict[str, Any]:
+    """A row of each model that has a page, about one candidate of this course."""
+    now = timezone.now()
+    name = prefix.lower()
+    exam = ExamFactory(
+        course_id=course_id, content_id=f"{name}-block", name=f"{prefix} exam", exam_type="proctored", backend="null"
+    )
+    person = UserFactory(username=f"{name}-candidate", first_name=prefix, last_name="candidate")
+    attempt = AttemptFactory(exam=exam, user=person, status=status, full_name=f"{name}-candidate")
+    rated = {"raw_value": "1", "risk": "0.5", "mapping_version": "1", "source": "poll"}
+    return {
+        "allowance": Allowance.objects.create(
+            user=person, course_id=course_id, kind="extra_minutes", minutes=5, note=f"{prefix} note"
+        ),
+        "attempt": attempt,
+        "circuit": make_circuit(),
+        "deletioncertificate": DeletionCertificate.objects.create(kind="erasure", made_at=now, digest="0" * 64),
+        "delivery": make_delivery(attempt),
+        "exam": exam,
+        "legalhold": LegalHold.objects.create(user=person, reason=f"{prefix} note", placed_at=now),
+        "onboardingprofile": OnboardingProfile.objects.create(
+            user=person, backend="null", course_id=course_id, status="verified"
+        ),
+        "rating": Rating.objects.create(attempt=attempt, exam=exam, rated_at=now, fetched_at=now, **rated),
+        "review": make_review(attempt, reviewed_by="", note=f"{prefix} note"),
+        "webhookmessage": make_message(),
+    }
+
+
 def told(response: Any) -> list[str]:
     """What the page that follows says at its top."""
     return [str(message) for message in response.context["messages"]]
+
+
+def address(attempt: Attempt) -> str:
+    return reverse("admin:proctoring_attempt_change", args=(attempt.pk,))
+
+
+def step_address(attempt: Attempt, step: str) -> str:
+    return reverse("admin:proctoring_attempt_step", args=(attempt.pk, step))
+
+
+def say(reason: str = "fire alarm", **fields: Any) -> dict[str, Any]:
+    return {"comment": reason, "reason_code": NOISE, "minutes": 10, "seconds": 90, **fields}
+
+
+def take(client: Client, attempt: Attempt, step: str, **fields: Any) -> Any:
+    return client.post(step_address(attempt, step), say(**fields))
+
+
+def together(step: str, *attempts: Attempt, **fields: Any) -> dict[str, Any]:
+    chosen = [one.pk for one in attempts]
+    return {"action": step, ACTION_CHECKBOX_NAME: chosen, "confirmed": "yes", **say(**fields)}
+
+
+def errors(response: Any) -> str:
+    assert response.status_code == 200
+    return str(response.context["form"].errors)
+
+
+def offered(response: Any) -> set[str]:
+    return {step.name for step in response.context["steps"]}
+
+
+def everything(attempt: Attempt) -> tuple[Any, ...]:
+    """All that a step could have changed."""
+    return (
+        Attempt.objects.filter(pk=attempt.pk).values().get(),
+        attempt.history.count(),
+        attempt.reviews.count(),
+        TimeEntry.objects.count(),
+        Delivery.objects.count(),
+    )

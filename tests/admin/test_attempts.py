@@ -1,11 +1,10 @@
-"""An attempt's page: the status goes through the service, a retry asks for its reason, all else is read."""
+"""An attempt's page and the list: everything is shown, nothing is edited."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -13,185 +12,140 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from proctoring.attempts import ledger
-from proctoring.attempts.models import Attempt, RetryKind
-from proctoring.attempts.states import Status
+from proctoring.allowances.models import Allowance
+from proctoring.attempts import ledger, services
+from proctoring.attempts.models import Attempt, TimeEntry
+from proctoring.attempts.states import OPEN, Actor, Status
 from proctoring.attempts.timing import EntryKind
 from proctoring.exams.models import Exam
-from proctoring.outbox.models import Delivery, Operation
+from proctoring.outbox.models import DeliveryStatus
+from proctoring.reviews.models import Rating, ReviewComment
+from tests.factories import AttemptFactory, ExamFactory
 
-from .conftest import make_delivery, make_review, told
+from .conftest import (
+    HOSTILE,
+    LIST,
+    NOISE,
+    address,
+    everything,
+    make_delivery,
+    make_review,
+    take,
+)
 
-LEDGER = {
-    f"time_entries-{name}": value
-    for name, value in {"TOTAL_FORMS": 0, "INITIAL_FORMS": 0, "MIN_NUM_FORMS": 0, "MAX_NUM_FORMS": 0}.items()
-}
-LIST = "admin:proctoring_attempt_changelist"
-
-
-def address(attempt: Attempt) -> str:
-    return reverse("admin:proctoring_attempt_change", args=(attempt.pk,))
-
-
-def change(client: Client, attempt: Attempt, status: str, reason: str = "a reason", **fields: Any) -> Any:
-    data = {**LEDGER, "initial-status": attempt.status, "status": status, "reason": reason, **fields}
-    return client.post(address(attempt), data)
+# The page
 
 
-def errors(response: Any) -> str:
-    return str(response.context["adminform"].form.errors)
+def test_nothing_can_be_edited_on_the_page(boss_client: Client, attempt: Attempt) -> None:
+    before = everything(attempt)
+    page = boss_client.get(address(attempt)).content.decode()
+    assert 'name="status"' not in page
+    assert 'name="_save"' not in page
+    forged = {"status": "verified", "initial-status": "started", "reason": "x", "number": 7, "time_entries-0-DELETE": 1}
+    assert boss_client.post(address(attempt), forged).status_code == 403
+    assert everything(attempt) == before
 
 
-def test_legal_status_goes_through_the_service(boss_client: Client, boss: User, attempt: Attempt) -> None:
-    before = attempt.history.count()
-    assert change(boss_client, attempt, "paused", "fire alarm").status_code == 302
-    attempt.refresh_from_db()
-    assert attempt.status == Status.PAUSED
-    assert attempt.expires_at is None
-    assert attempt.paused_at is not None
-    assert attempt.history.count() == before + 1
-    newest = attempt.history.first()
-    assert (newest.history_user, newest.history_change_reason) == (boss, "fire alarm")
+def test_top_of_the_page_says_how_much_time_is_left(boss_client: Client, attempt: Attempt) -> None:
+    facts = dict(boss_client.get(address(attempt)).context["summary"])
+    assert facts["Status now"] == "Running"
+    assert facts["Time left"].startswith("59 min")
+    assert "Deadline" in facts
 
 
-def test_end_of_a_pause_is_written_into_the_ledger(
+def test_top_of_the_page_of_an_overdue_attempt_says_that_it_has_ended(boss_client: Client, attempt: Attempt) -> None:
+    Attempt.objects.filter(pk=attempt.pk).update(expires_at=timezone.now() - timedelta(minutes=1))
+    response = boss_client.get(address(attempt))
+    facts = dict(response.context["summary"])
+    assert facts["Status now"] == "Submitted"
+    assert "Ended" in facts
+    assert "Time left" not in facts
+    assert "the sweep has yet to write that down" in response.content.decode()
+
+
+def test_top_of_the_page_of_a_pause_says_since_when(boss_client: Client, make_attempt: Callable[..., Attempt]) -> None:
+    facts = dict(boss_client.get(address(make_attempt("paused"))).context["summary"])
+    assert facts["Status now"] == "Paused"
+    assert "Paused since" in facts
+
+
+def shown(response: Any, name: str) -> list[list[str]]:
+    table = next(table for table in response.context["tables"] if table.name == name)
+    return [[str(cell) for cell in row] for row in table.rows]
+
+
+def test_history_is_told_in_words_the_newest_first(boss_client: Client, boss: User, attempt: Attempt) -> None:
+    services.pause_attempt(attempt, by=boss, actor=Actor.STAFF, reason="fire alarm")
+    told_rows = [row[1:] for row in shown(boss_client.get(address(attempt)), "history")]
+    assert told_rows[0] == ["Running → Paused", "boss", "fire alarm"]
+    assert told_rows[1][0] == "Created → Running"
+    assert told_rows[-1][0] == "Created"
+
+
+def test_ledger_says_who_gave_time_and_why(boss_client: Client, boss: User, attempt: Attempt) -> None:
+    services.extend_time(attempt, minutes=10, by=boss, reason_code=NOISE, note="drilling")
+    newest, first = shown(boss_client.get(address(attempt)), "ledger")
+    assert newest[1:] == ["Extra time", "10 min 00 s", "Applied", "boss", "Room: noise: drilling"]
+    assert first[1:5] == ["Base time", "60 min 00 s", "Applied", "the system"]
+
+
+def test_reviews_are_shown_with_their_comments(boss_client: Client, make_attempt: Callable[..., Attempt]) -> None:
+    review = make_review(make_attempt("submitted"))
+    ReviewComment.objects.create(review=review, start_seconds=35, stop_seconds=70, text=HOSTILE, severity="high")
+    response = boss_client.get(address(review.attempt))
+    (row,) = shown(response, "reviews")
+    assert "0:35–1:10" in row[-1]
+    assert "(high)" in row[-1]
+    assert "<script>alert" not in response.content.decode()
+
+
+def test_ratings_are_shown_with_what_the_vendor_gave(boss_client: Client, attempt: Attempt) -> None:
+    now = timezone.now()
+    given = {"raw_value": "81", "raw_scale": "0-100", "risk": "0.81", "mapping_version": "1", "source": "poll"}
+    Rating.objects.create(attempt=attempt, exam=attempt.exam, rated_at=now, fetched_at=now, **given)
+    (row,) = shown(boss_client.get(address(attempt)), "ratings")
+    assert row[1:] == ["81%", "81 (0-100)", "Asked", "yes"]
+
+
+def test_the_exams_own_allowance_is_shown_and_not_the_courses_beside_it(boss_client: Client, attempt: Attempt) -> None:
+    given = {"user": attempt.user, "course_id": "algebra", "kind": "extra_minutes"}
+    Allowance.objects.create(**given, minutes=5)
+    Allowance.objects.create(**given, minutes=20, exam=attempt.exam, exam_slot=attempt.exam_id, note="broken arm")
+    Allowance.objects.create(**{**given, "course_id": "botany"}, minutes=99)
+    (row,) = shown(boss_client.get(address(attempt)), "allowances")
+    assert row[1:] == ["+20 min", "this exam", "the system", "broken arm"]
+
+
+def test_why_an_allowance_was_granted_is_for_staff(as_person: Callable[..., Client], attempt: Attempt) -> None:
+    Allowance.objects.create(
+        user=attempt.user, course_id="algebra", kind="extra_minutes", minutes=5, note="a long illness"
+    )
+    assert "a long illness" in as_person("staff-of-algebra").get(address(attempt)).content.decode()
+    page = as_person("invigilator-of-algebra").get(address(attempt)).content.decode()
+    assert "+5 min" in page
+    assert "a long illness" not in page
+
+
+def test_chain_says_how_much_was_carried_over(
     boss_client: Client, boss: User, make_attempt: Callable[..., Attempt]
 ) -> None:
-    attempt = make_attempt("paused")
-    Attempt.objects.filter(pk=attempt.pk).update(paused_at=timezone.now() - timedelta(minutes=5))
-    assert change(boss_client, attempt, "started", "quiet again").status_code == 302
-    entry = attempt.time_entries.get(kind=EntryKind.PAUSE)
-    assert 300 <= entry.seconds <= 310
-    assert (entry.by, entry.note) == (boss, "quiet again")
-    attempt.refresh_from_db()
-    assert attempt.expires_at is not None
+    first = make_attempt("submitted")
+    assert take(boss_client, first, "authorize_resume").status_code == 302
+    second = AttemptFactory(exam=first.exam, user=first.user, number=2, status=Status.STARTED, resumed_from=first)
+    TimeEntry.objects.create(attempt=second, kind=EntryKind.CARRIED_OVER, seconds=905, at=timezone.now())
+    newest, oldest = shown(boss_client.get(address(first)), "chain")
+    assert "15 min 05 s carried over from #1" in newest[4]
+    assert oldest[1] == "Submitted"
+    assert oldest[5].startswith("Resume, by boss")
 
 
-def test_vendor_is_promised_what_it_must_hear(
-    boss_client: Client, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("proctoring.backends.null.NullBackend.registers_attempts", True)
-    assert change(boss_client, attempt, "terminated", "was not alone").status_code == 302
-    assert Delivery.objects.filter(operation=Operation.REPORT_SUBMITTED, target_id=attempt.pk).count() == 1
-
-
-@pytest.mark.parametrize("status", ["verified", "rejected", "created", "timed_out", "declined", "onboarding_missing"])
-def test_illegal_status_is_refused_in_words_and_nothing_changes(
-    boss_client: Client, attempt: Attempt, status: str
-) -> None:
-    before = Attempt.objects.filter(pk=attempt.pk).values().get(), attempt.history.count(), Delivery.objects.count()
-    response = change(boss_client, attempt, status)
-    assert response.status_code == 200
-    assert "cannot become" in errors(response)
-    after = Attempt.objects.filter(pk=attempt.pk).values().get(), attempt.history.count(), Delivery.objects.count()
-    assert after == before
-
-
-def test_word_that_is_no_status_is_refused(boss_client: Client, attempt: Attempt) -> None:
-    assert "not one of the available choices" in errors(change(boss_client, attempt, "graduated"))
-
-
-def test_status_needs_a_reason(boss_client: Client, attempt: Attempt) -> None:
-    response = change(boss_client, attempt, "paused", "  ")
-    assert "Say why." in errors(response)
-    attempt.refresh_from_db()
-    assert attempt.status == Status.STARTED
-
-
-def test_reason_alone_is_not_swallowed(boss_client: Client, attempt: Attempt) -> None:
-    assert "a reason alone is not kept" in errors(change(boss_client, attempt, "started", "by the way"))
-
-
-def test_saving_without_a_change_writes_nothing(boss_client: Client, attempt: Attempt) -> None:
-    before = attempt.history.count()
-    assert change(boss_client, attempt, "started", "").status_code == 302
-    assert attempt.history.count() == before
-
-
-def test_page_that_was_overtaken_changes_nothing(
-    boss_client: Client, attempt: Attempt, make_attempt: Callable[..., Attempt]
-) -> None:
-    paused = make_attempt("paused")
-    response = change(boss_client, paused, "terminated", **{"initial-status": "started"})
-    assert "Meanwhile" in errors(response)
-    paused.refresh_from_db()
-    assert paused.status == Status.PAUSED
-    assert change(boss_client, paused, "started", "", **{"initial-status": "started"}).status_code == 302
-    paused.refresh_from_db()
-    assert paused.status == Status.PAUSED
-
-
-def test_other_fields_in_the_post_are_ignored(boss_client: Client, attempt: Attempt) -> None:
-    forged = {"expires_at_0": "2099-01-01", "expires_at_1": "00:00", "number": 7, "external_id": "x", "code": "known"}
-    before = Attempt.objects.filter(pk=attempt.pk).values().get()
-    assert change(boss_client, attempt, "started", "", **forged).status_code == 302
-    assert Attempt.objects.filter(pk=attempt.pk).values().get() == before
-
-
-def test_ledger_is_shown_and_not_written(boss_client: Client, attempt: Attempt) -> None:
-    assert "Base time" in boss_client.get(address(attempt)).content.decode()
-    entry = attempt.time_entries.get()
-    forged = {
-        "time_entries-TOTAL_FORMS": 2,
-        "time_entries-INITIAL_FORMS": 1,
-        "time_entries-0-id": entry.pk,
-        "time_entries-0-attempt": attempt.pk,
-        "time_entries-0-seconds": 99_999,
-        "time_entries-0-DELETE": "on",
-        "time_entries-1-attempt": attempt.pk,
-        "time_entries-1-kind": "extra_time",
-        "time_entries-1-seconds": 600,
-    }
-    change(boss_client, attempt, "started", "", **forged)
-    assert attempt.time_entries.get().seconds == 3600
-
-
-def test_staff_cannot_forge_a_verdict_and_a_reviewer_decides(
-    as_person: Callable[..., Client], make_attempt: Callable[..., Attempt]
-) -> None:
-    attempt = make_attempt("submitted")
-    response = change(as_person("staff-of-algebra"), attempt, "verified", "looks fine to me")
-    assert "cannot become" in errors(response)
-    assert change(as_person("reviewer-of-algebra"), attempt, "verified", "watched it").status_code == 302
-    attempt.refresh_from_db()
-    assert attempt.status == Status.VERIFIED
-    assert attempt.history.first().history_user.get_username() == "reviewer-of-algebra"
-
-
-def test_invigilator_pauses_and_does_not_submit(as_person: Callable[..., Client], attempt: Attempt) -> None:
-    invigilator = as_person("invigilator-of-algebra")
-    assert "cannot become" in errors(change(invigilator, attempt, "submitted"))
-    assert change(invigilator, attempt, "paused").status_code == 302
-
-
-def test_attempt_that_is_overdue_is_shown_as_ended(boss_client: Client, attempt: Attempt) -> None:
-    Attempt.objects.filter(pk=attempt.pk).update(expires_at=timezone.now() - timedelta(minutes=1))
-    assert boss_client.get(reverse(LIST), {"status": "started"}).context["cl"].result_count == 0
-    shown = boss_client.get(reverse(LIST), {"status": "submitted"})
-    assert shown.context["cl"].result_count == 1
-    assert "Submitted</td>" in shown.content.decode()
-    response = change(boss_client, attempt, "paused")
-    assert response.status_code == 200
-    attempt.refresh_from_db()
-    assert attempt.status == Status.STARTED
-
-
-def test_page_shows_calls_reviews_and_the_chain(boss_client: Client, make_attempt: Callable[..., Attempt]) -> None:
-    attempt = make_attempt("submitted")
-    delivery, review = make_delivery(attempt, "failed"), make_review(attempt)
-    boss_client.post(reverse(LIST), retry("reset_attempt", attempt))
-    content = boss_client.get(address(attempt)).content.decode()
-    assert reverse("admin:proctoring_delivery_change", args=(delivery.pk,)) in content
-    assert reverse("admin:proctoring_review_change", args=(review.pk,)) in content
-    assert "#1: Voided" in content
-
-
-def test_links_are_for_those_who_may_follow_them(as_person: Callable[..., Client], attempt: Attempt) -> None:
-    delivery = make_delivery(attempt, "failed")
-    content = as_person("reviewer-of-algebra").get(address(attempt)).content.decode()
-    assert "Refused by the receiver" in content
-    assert reverse("admin:proctoring_delivery_change", args=(delivery.pk,)) not in content
-    assert reverse("admin:proctoring_exam_change", args=(attempt.exam_id,)) not in content
+def test_deliveries_are_linked_for_those_who_may_follow(as_person: Callable[..., Client], attempt: Attempt) -> None:
+    delivery = make_delivery(attempt, DeliveryStatus.FAILED)
+    link = reverse("admin:proctoring_delivery_change", args=(delivery.pk,))
+    page = as_person("reviewer-of-algebra").get(address(attempt)).content.decode()
+    assert "Refused by the receiver" in page
+    assert link not in page
+    assert reverse("admin:proctoring_exam_change", args=(attempt.exam_id,)) not in page
 
 
 def test_page_costs_the_same_with_much_on_it(boss_client: Client, boss: User, attempt: Attempt) -> None:
@@ -200,7 +154,8 @@ def test_page_costs_the_same_with_much_on_it(boss_client: Client, boss: User, at
             entry = ledger.post(attempt, EntryKind.EXTRA_TIME, 60, at=timezone.now(), by=boss)
             ledger.reverse(attempt, entry, at=timezone.now(), by=boss, reason_code=None, note="")
             make_delivery(attempt)
-            make_review(attempt)
+            ReviewComment.objects.create(review=make_review(attempt), text="looked away")
+            attempt.save()
 
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
@@ -208,126 +163,63 @@ def test_page_costs_the_same_with_much_on_it(boss_client: Client, boss: User, at
         return len(queries)
 
     fill(3)
-    cost()
     before = cost()
-    fill(30)
+    fill(120)
     assert cost() == before
+    assert before <= 12
+    assert "Only the newest 100 are shown." in boss_client.get(address(attempt)).content.decode()
 
 
-def retry(action: str, *attempts: Attempt, reason: str = "power cut", **fields: Any) -> dict[str, Any]:
-    return {
-        "action": action,
-        ACTION_CHECKBOX_NAME: [one.pk for one in attempts],
-        "confirmed": "yes",
-        "reason": reason,
-        **fields,
-    }
+@pytest.mark.parametrize("status", Status.values)
+def test_page_of_every_status_shows_no_garbage(boss_client: Client, exam: Exam, status: str) -> None:
+    attempt = AttemptFactory(exam=exam, status=status)
+    page = boss_client.get(address(attempt)).content.decode()
+    assert not any(f">{word}<" in page for word in ("-", "None", "null"))
+    listed = boss_client.get(reverse(LIST)).content.decode()
+    assert not any(f">{word}<" in listed for word in ("-", "None", "null"))
 
 
-@pytest.mark.parametrize("action", ["authorize_resume", "reset_attempt"])
-def test_retry_asks_for_its_reason_first(
-    boss_client: Client, make_attempt: Callable[..., Attempt], action: str
+# The list
+
+
+def test_attempt_that_is_overdue_is_listed_as_ended(boss_client: Client, attempt: Attempt) -> None:
+    Attempt.objects.filter(pk=attempt.pk).update(expires_at=timezone.now() - timedelta(minutes=1))
+    assert boss_client.get(reverse(LIST), {"status": "started"}).context["cl"].result_count == 0
+    listed = boss_client.get(reverse(LIST), {"status": "submitted"})
+    assert listed.context["cl"].result_count == 1
+    assert "Submitted</td>" in listed.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "statuses"),
+    [
+        ("running", {"started", "paused", "ready_to_submit"}),
+        ("verdict", {"submitted", "timed_out"}),
+        ("second_review", {"second_review_required"}),
+        ("resume", {"error"}),
+        ("onboarding", {"onboarding_missing", "onboarding_pending", "onboarding_failed", "onboarding_expired"}),
+    ],
+)
+def test_list_is_filtered_by_what_attempts_wait_for(
+    boss_client: Client, exam: Exam, waits_for: str, statuses: set[str]
 ) -> None:
-    attempts = [make_attempt("submitted"), make_attempt("submitted")]
-    first = {"action": action, ACTION_CHECKBOX_NAME: [one.pk for one in attempts], "index": 0}
-    page = boss_client.post(reverse(LIST), first)
-    assert page.status_code == 200
-    assert all(str(one.user) in page.content.decode() for one in attempts)
-    assert 'name="reason"' in page.content.decode()
-    again = boss_client.post(reverse(LIST), retry(action, *attempts, reason=" "))
-    assert "This field is required." in again.content.decode()
-    assert not Attempt.objects.exclude(retry_kind="").exists()
+    for status in Status.values:
+        AttemptFactory(exam=exam, status=status)
+        AttemptFactory(exam=ExamFactory(exam_type="practice"), status=status)
+    Attempt.objects.filter(status__in=OPEN).update(expires_at=timezone.now() + timedelta(hours=1))
+    found = boss_client.get(reverse(LIST), {"waits_for": waits_for, "exam__id__exact": exam.pk}).context["cl"]
+    assert {row.status for row in found.result_list} == statuses
 
 
-def test_resume_is_authorised_with_its_reason(
-    boss_client: Client, boss: User, make_attempt: Callable[..., Attempt]
-) -> None:
-    attempt = make_attempt("submitted")
-    response = boss_client.post(reverse(LIST), retry("authorize_resume", attempt), follow=True)
-    assert told(response) == [f"“{attempt.user}, Final #1”: a resume is authorised."]
-    attempt.refresh_from_db()
-    assert (attempt.retry_kind, attempt.retry_granted_by) == (RetryKind.RESUME, boss)
-    assert attempt.history.first().history_change_reason == "resume authorised: power cut"
-
-
-def test_each_item_of_a_retry_has_its_own_result(boss_client: Client, make_attempt: Callable[..., Attempt]) -> None:
-    possible, impossible = make_attempt("submitted"), make_attempt("started")
-    response = boss_client.post(reverse(LIST), retry("authorize_resume", possible, impossible), follow=True)
-    assert sorted(told(response)) == sorted(
-        [
-            f"“{possible.user}, Final #1”: a resume is authorised.",
-            f"“{impossible.user}, Final #1”: This attempt cannot be resumed.",
-        ]
-    )
-    impossible.refresh_from_db()
-    assert impossible.retry_kind == ""
-
-
-def test_reset_voids_and_grants_a_fresh_attempt(boss_client: Client, attempt: Attempt) -> None:
-    response = boss_client.post(reverse(LIST), retry("reset_attempt", attempt, from_page="yes"))
-    assert response["Location"] == address(attempt)
-    attempt.refresh_from_db()
-    assert (attempt.status, attempt.retry_kind) == (Status.VOIDED, RetryKind.FRESH)
-    assert attempt.history.first().history_change_reason == "reset: power cut"
-
-
-def test_pages_button_leads_to_the_question_and_changes_nothing(
+def test_list_says_what_became_of_retries_and_verdicts(
     boss_client: Client, make_attempt: Callable[..., Attempt]
 ) -> None:
     attempt = make_attempt("submitted")
-    before = attempt.history.count()
-    for action in ("authorize_resume", "reset_attempt"):
-        link = reverse("admin:proctoring_attempt_retry", args=(attempt.pk, action))
-        assert link in boss_client.get(address(attempt)).content.decode()
-        question = boss_client.get(link).content.decode()
-        assert f'action="{reverse(LIST)}"' in question
-        assert "csrfmiddlewaretoken" in question
-    assert attempt.history.count() == before
-    assert boss_client.get(reverse("admin:proctoring_attempt_retry", args=(attempt.pk, "erase"))).status_code == 404
-
-
-def test_retry_is_not_offered_where_it_is_impossible(boss_client: Client, attempt: Attempt) -> None:
-    assert "Authorise a resume" not in boss_client.get(address(attempt)).content.decode()
-    boss_client.post(reverse(LIST), retry("reset_attempt", attempt))
-    assert "/retry/" not in boss_client.get(address(attempt)).content.decode()
-
-
-def test_retry_without_the_token_is_refused(boss: User, attempt: Attempt) -> None:
-    strict = Client(enforce_csrf_checks=True)
-    strict.force_login(boss)
-    assert strict.post(reverse(LIST), retry("reset_attempt", attempt)).status_code == 403
-    attempt.refresh_from_db()
-    assert attempt.status == Status.STARTED
-
-
-@pytest.mark.parametrize("role", ["invigilator", "reviewer"])
-def test_retry_is_for_course_staff(as_person: Callable[..., Client], attempt: Attempt, role: str) -> None:
-    person = as_person(f"{role}-of-algebra")
-    person.post(reverse(LIST), retry("reset_attempt", attempt))
-    assert person.get(reverse("admin:proctoring_attempt_retry", args=(attempt.pk, "reset_attempt"))).status_code == 403
-    assert "/retry/" not in person.get(address(attempt)).content.decode()
-    attempt.refresh_from_db()
-    assert attempt.status == Status.STARTED
-
-
-def test_retry_does_not_reach_another_course(as_person: Callable[..., Client], attempt: Attempt) -> None:
-    stranger = as_person("staff-of-botany")
-    stranger.post(reverse(LIST), retry("reset_attempt", attempt))
-    assert (
-        stranger.get(reverse("admin:proctoring_attempt_retry", args=(attempt.pk, "reset_attempt"))).status_code == 404
-    )
-    attempt.refresh_from_db()
-    assert attempt.status == Status.STARTED
-
-
-def test_too_many_at_once_are_refused(
-    boss_client: Client, make_attempt: Callable[..., Attempt], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("proctoring.admin.base.AT_ONCE", 1)
-    attempts = [make_attempt(), make_attempt()]
-    response = boss_client.post(reverse(LIST), retry("reset_attempt", *attempts), follow=True)
-    assert told(response) == ["Choose at most 1 row at once."]
-    assert Attempt.objects.filter(status=Status.STARTED).count() == 2
+    make_review(attempt)
+    take(boss_client, attempt, "authorize_resume")
+    page = boss_client.get(reverse(LIST)).content.decode()
+    assert "resume granted</td>" in page
+    assert "Suspicious</td>" in page
 
 
 def test_search_finds_a_candidate_by_the_beginning(boss_client: Client, make_attempt: Callable[..., Attempt]) -> None:
@@ -348,16 +240,7 @@ def test_exam_links_to_its_attempts(
     assert boss_client.get(link).context["cl"].result_count == 1
 
 
-def test_submitting_an_attempt_in_error_keeps_when_it_was_handed_in(
-    boss_client: Client, make_attempt: Callable[..., Attempt]
-) -> None:
-    attempt = make_attempt("submitted")
-    handed_in = timezone.now() - timedelta(days=1)
-    Attempt.objects.filter(pk=attempt.pk).update(
-        status=Status.ERROR, submitted_at=handed_in, ended_at=handed_in, expires_at=handed_in
-    )
-    attempt.refresh_from_db()
-    assert change(boss_client, attempt, "submitted", "the vendor's mistake").status_code == 302
-    attempt.refresh_from_db()
-    assert attempt.status == Status.SUBMITTED
-    assert attempt.submitted_at == handed_in
+@pytest.mark.parametrize("value", ["x", "1'", "99999999999999999999999", "\x00"])
+def test_nonsense_in_a_filter_is_no_error(boss_client: Client, attempt: Attempt, value: str) -> None:
+    for name in ("exam__id__exact", "course", "status", "waits_for", "backend"):
+        assert boss_client.get(reverse(LIST), {name: value}).status_code in (200, 302, 400)

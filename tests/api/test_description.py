@@ -33,7 +33,7 @@ from proctoring.api.v1.urls import resources
 from proctoring.attempts.states import Status
 from proctoring.exams.models import ExamType
 from tests.api.conftest import ROOT, A, Person
-from tests.factories import AttemptFactory, ExamFactory
+from tests.factories import AllowanceFactory, AttemptFactory, ExamFactory
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -142,7 +142,14 @@ def world(superuser: Person, candidate: Person) -> dict[str, list[Any]]:
         for number, status in enumerate((Status.ERROR, Status.CREATED), start=1)
     ]
     attempts.append(AttemptFactory(exam=exams[1], user=candidate.user, status=Status.SUBMITTED))
-    return {"exams": [one.pk for one in exams], "attempts": [one.pk for one in attempts], "backends": ["null"]}
+    allowance = AllowanceFactory(user=candidate.user, course_id=A)
+    return {
+        "exams": [one.pk for one in exams],
+        "attempts": [one.pk for one in attempts],
+        "backends": ["null"],
+        "users": [candidate.user.pk],
+        "allowances": [allowance.pk],
+    }
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_the_vendor_hears_that_an_attempt_ran_out(db: None, settings: Any) -> No
     running = AttemptFactory(status=Status.STARTED, exam__exam_type=ExamType.PROCTORED, exam__backend="vendor")
     AttemptFactory(exam=running.exam, status=Status.CREATED, closes_at=at(10, 40))
     assert sweep(now=at(12, 0)) == 2
-    assert [(row.operation, row.target_id) for row in Delivery.objects.all()] == [
+    assert [(row.operation, row.target_id) for row in Delivery.objects.filter(backend="vendor")] == [
         (Operation.REPORT_SUBMITTED, running.pk)
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from django.contrib.auth.models import AbstractUser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proctoring.allowances.models import AllowanceKind
+from proctoring.allowances.terms import Grant, Terms
 from proctoring.attempts import ledger, services, timing
+from proctoring.attempts.accommodations import grant_allowance
 from proctoring.attempts.creation import create_attempt
 from proctoring.attempts.lifecycle import locked, save
 from proctoring.attempts.models import Attempt
@@ -23,6 +27,7 @@ from tests.attempts.sweeping import sweep
 from tests.factories import TEN, AttemptFactory, ExamFactory, at
 
 COMFORT = 10010
+QUARTER_MORE = Terms(kind=AllowanceKind.TIME_MULTIPLIER, multiplier=Decimal("1.25"))
 
 
 def started(user: AbstractUser, moment: datetime = TEN, **exam: Any) -> Attempt:
@@ -97,7 +102,9 @@ def test_example_a_resume_before_and_after_a_quarter_more(candidate: AbstractUse
 
 
 def test_example_the_quarter_more_was_granted_before_the_error(candidate: AbstractUser, staff: AbstractUser) -> None:
-    first = post(started(candidate), EntryKind.ALLOWANCE, 900, at(10, 30))
+    first = started(candidate)
+    grant = Grant(user=candidate, course_id=first.exam.course_id, exam=first.exam, terms=QUARTER_MORE)
+    grant_allowance(grant, by=staff, now=at(10, 30))
     services.report_error(first, by=candidate, actor=Actor.CANDIDATE, now=at(10, 45))
     authorize_resume(first, by=staff, reason="power cut", now=at(11, 0))
     second = services.start_attempt(create_attempt(first.exam, candidate, now=at(11, 50)), by=candidate, now=at(12, 0))

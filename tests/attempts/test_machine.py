@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import pairwise
+from decimal import Decimal
+from itertools import accumulate, pairwise
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -15,7 +16,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from proctoring.allowances.computation import granted_seconds, in_force
+from proctoring.allowances.models import Allowance, AllowanceKind
+from proctoring.allowances.terms import Grant, Terms
 from proctoring.attempts import services, states
+from proctoring.attempts.accommodations import grant_allowance, withdraw_allowance
 from proctoring.attempts.creation import create_attempt
 from proctoring.attempts.deadlines import end_overdue
 from proctoring.attempts.models import Attempt
@@ -33,6 +38,12 @@ from tests.factories import TEN, ExamFactory, UserFactory
 
 MINUTE = timedelta(minutes=1)
 ACTORS = st.sampled_from(Actor)
+TERMS = [
+    Terms(kind=AllowanceKind.EXTRA_MINUTES, minutes=5),
+    Terms(kind=AllowanceKind.EXTRA_MINUTES, minutes=40),
+    Terms(kind=AllowanceKind.TIME_MULTIPLIER, multiplier=Decimal("1.25")),
+    Terms(kind=AllowanceKind.TIME_MULTIPLIER, multiplier=Decimal(2)),
+]
 
 
 class Lives(RuleBasedStateMachine):
@@ -141,6 +152,18 @@ class Lives(RuleBasedStateMachine):
         if entry is not None:
             self.act(services.reverse_time, by=self.staff, entry=entry, reason_code=None, note="")
 
+    @rule(terms=st.sampled_from(TERMS), course=st.booleans())
+    def grant(self, terms: Terms, course: bool) -> None:
+        exam = None if course else self.exam
+        wanted = Grant(user=self.user, course_id=self.exam.course_id, exam=exam, terms=terms)
+        grant_allowance(wanted, by=self.staff, now=self.now)
+
+    @rule()
+    def withdraw(self) -> None:
+        allowance = Allowance.objects.filter(user=self.user).first()
+        if allowance is not None:
+            withdraw_allowance(allowance, by=self.staff, now=self.now)
+
     @rule(new=st.sampled_from(Status), actors=st.sets(ACTORS, min_size=1))
     def administer(self, new: Status, actors: set[Actor]) -> None:
         self.act(services.change_status, new=new, by=self.staff, actors=actors, reason="wish")
@@ -190,7 +213,8 @@ class Lives(RuleBasedStateMachine):
             assert row.ended_at is None
             closes_at = self.exam.due_at
             if closes_at is not None and self.exam.accommodations_past_due:
-                closes_at += timedelta(seconds=sum(e.seconds for e in applied if e.kind in ACCOMMODATIONS))
+                reaching = sum(e.seconds for e in applied if e.kind in ACCOMMODATIONS)
+                closes_at += timedelta(seconds=row.inherited_accommodation_seconds + reaching)
             assert row.closes_at == closes_at
             assert (row.paused_at is not None) is (row.status == Status.PAUSED)
             if row.started_at is None or row.status == Status.PAUSED:
@@ -199,6 +223,30 @@ class Lives(RuleBasedStateMachine):
                 end = row.started_at + timedelta(seconds=row.total_seconds)
                 assert row.expires_at == max(row.started_at, min(end, closes_at or end))
                 assert row.status_at(self.now) in {Status.STARTED, Status.READY_TO_SUBMIT} or row.expires_at <= self.now
+
+    @invariant()
+    def open_attempts_have_what_their_allowances_come_to(self) -> None:
+        exam = getattr(self, "exam", None)
+        for row in Attempt.objects.filter(exam__in=[exam], status__in=states.OPEN).prefetch_related("time_entries"):
+            rules = in_force(Allowance.objects.filter(user=self.user), row.exam_id, self.exam.course_id)
+            entries = [entry for entry in row.time_entries.all() if entry.state == "applied"]
+            given = row.inherited_allowance_seconds + sum(e.seconds for e in entries if e.kind == "allowance")
+            wanted = granted_seconds(row.base_seconds, rules)
+            # More only where some of it had been used up when it was taken back.
+            sums = accumulate(entry.seconds for entry in entries)
+            used_up = any(so_far == 0 and e.kind == "allowance" for e, so_far in zip(entries, sums, strict=True))
+            assert given == wanted or (given > wanted and used_up)
+
+    @invariant()
+    def chains_inherit_what_they_were_given(self) -> None:
+        for row in Attempt.objects.filter(exam__in=[getattr(self, "exam", None)]).select_related("resumed_from"):
+            before = row.resumed_from
+            if before is None:
+                assert (row.inherited_allowance_seconds, row.inherited_accommodation_seconds) == (0, 0)
+                continue
+            given = before.time_entries.filter(state="applied", kind="allowance").values_list("seconds", flat=True)
+            assert row.base_seconds == before.base_seconds
+            assert row.inherited_allowance_seconds == before.inherited_allowance_seconds + sum(given)
 
     @invariant()
     def the_history_is_complete_and_legal(self) -> None:

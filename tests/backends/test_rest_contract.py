@@ -23,6 +23,17 @@ REVIEWED = {
 class TestRestBackend(BackendContract):
     credentials = ("a-client-secret-of-thirty-two-bytes", "an-access-token")
     webhook_body = json.dumps(REVIEWED).encode()
+    onboarding_body = json.dumps(
+        {
+            "count": 2,
+            "num_pages": 1,
+            "page": 1,
+            "results": [
+                {"user_id": "c-1", "status": "approved_in_course", "expiration_date": "2031-01-01T00:00:00+00:00"},
+                {"user_id": "c-2", "status": "pending", "expiration_date": None},
+            ],
+        }
+    ).encode()
     unknown_word_bodies = (
         json.dumps({**REVIEWED, "type": "attempt.evaporated"}).encode(),
         json.dumps({**REVIEWED, "data": {"attempt": "a-1", "status": "Clean"}}).encode(),

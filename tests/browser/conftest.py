@@ -15,6 +15,7 @@ from tests.demo.process import DemoProcess
 GRAVE = ("serious", "critical")
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1100, "height": 800}
+AT_REST = "Promise.all(document.getAnimations().map(one => one.finished.catch(() => null)))"
 WIDER_THAN_THE_WINDOW = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
@@ -35,6 +36,8 @@ class Inspector:
         """No grave violation in light and dark, and no scrolling to the side on a telephone or a desk."""
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
+            # Half-way between two colours nothing has contrast.
+            page.evaluate(AT_REST)
             found = self._axe.run(page).response["violations"]
             grave = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in GRAVE]
             assert grave == [], f"{name}, {scheme}"
@@ -45,7 +48,9 @@ class Inspector:
         self.met.append(name)
 
     def _note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        # The icon is the LMS's, and browsers ask for it by themselves.
+        of_icon = message.location["url"].endswith("/favicon.ico")
+        if message.type in ("error", "warning") and not of_icon:
             self.complaints.append(message.text)
 
 

@@ -26,7 +26,8 @@ PYTHON = [
     *(PACKAGE / "attempts" / f"{name}.py" for name in ("creation", "retries", "services", "states")),
 ]
 PAGES = [*(PACKAGE / "templates" / "proctoring" / "exam").rglob("*.html")]
-PAGES += [PACKAGE / "templates" / "proctoring" / name for name in ("base.html", "exam_bar.html")]
+PAGES += [*(PACKAGE / "templates" / "proctoring" / "mail").rglob("*.*")]
+PAGES += [PACKAGE / "templates" / "proctoring" / name for name in ("base.html", "exam_bar.html", "onboarding.html")]
 
 
 def said_in_python(path: Path) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Exams in the demo LMS over HTTP: what is shown, what is saved, what is refused, and a vendor that goes away."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -91,3 +92,12 @@ def test_candidate_goes_on_without_the_vendor_and_everything_catches_up(
         again.wait(30)
     admin = demo.login("admin").get(f"{demo.url}/admin/proctoring/attempt/").text
     assert "Verified" in admin
+    eventually(lambda: "Credit: satisfied" in candidate.get(f"{demo.url}{COURSE}/").text, what="the credit")
+    staff = demo.login("staff")
+    assert "Credit: satisfied" in staff.get(f"{demo.url}{COURSE}/").text
+    eventually(lambda: "is verified" in staff.get(f"{demo.url}/mails/").text, what="the mail")
+    assert "was submitted" in staff.get(f"{demo.url}/mails/").text
+    newest = re.findall(r'href="(/mails/\d+/)"', staff.get(f"{demo.url}/mails/").text)[0]
+    assert "Hello Kim Candidate," in staff.get(demo.url + newest).text
+    assert f"{demo.url}{COURSE}/" in staff.get(f"{demo.url}{newest}html/").text
+    assert candidate.get(f"{demo.url}/mails/").status_code == 403

@@ -13,15 +13,13 @@ from proctoring.attempts.models import Attempt
 from proctoring.attempts.registration import record_registration
 from proctoring.attempts.states import Status
 from proctoring.backends.types import LaunchData, RegisteredAttempt
-from proctoring.errors import NotConfigured
 from proctoring.exams.models import ExamType
 from proctoring.exchange.processing import process
-from proctoring.exchange.pseudonyms import candidate_id
 from proctoring.inbox import services as inbox
 from proctoring.inbox.models import MessageStatus, WebhookMessage
 from proctoring.reviews.models import Review
 from tests.exchange.vendor import FakeVendor
-from tests.factories import TEN, AttemptFactory, MessageFactory, at
+from tests.factories import TEN, AttemptFactory, MessageFactory, UserFactory, at
 from tests.hosts import configure
 
 HALF_PAST = at(10, 30)
@@ -203,8 +201,7 @@ def test_a_handler_that_fails_leaves_its_error_outside_what_was_undone(
         raise ZeroDivisionError("the LMS is upside down")
 
     attempt = attempt_in(Status.SUBMITTED)
-    attempt.user.email = "reviewer@example.org"
-    attempt.user.save()
+    UserFactory(email="reviewer@example.org")
     monkeypatch.setattr(host(), "has_role", broken, raising=False)
     row = message({**PASSED, "by": "reviewer@example.org"})
     assert work() == ["failed"]
@@ -247,15 +244,3 @@ def test_a_worker_that_lost_its_lease_changes_nothing_and_goes_on(event: dict[st
         process(row)
     attempt.refresh_from_db()
     assert (attempt.status, WebhookMessage.objects.get().claimed_by) == (Status.CREATED, "another")
-
-
-def test_vendors_know_people_by_names_that_are_good_nowhere_else(settings: Any) -> None:
-    name = candidate_id("vendor", 7)
-    assert name == candidate_id("vendor", 7)
-    assert len({name, candidate_id("other", 7), candidate_id("vendor", 8)}) == 3
-    assert len(name) == 64
-    configure(settings, PSEUDONYM_KEYS=["another-" * 5])
-    assert candidate_id("vendor", 7) != name
-    configure(settings, PSEUDONYM_KEYS=[])
-    with pytest.raises(NotConfigured):
-        candidate_id("vendor", 7)

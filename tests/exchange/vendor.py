@@ -9,6 +9,7 @@ from typing import Any
 
 from proctoring.backends.base import Backend
 from proctoring.backends.types import (
+    AttemptRated,
     AttemptReady,
     AttemptRegistration,
     AttemptReviewed,
@@ -17,6 +18,7 @@ from proctoring.backends.types import (
     LaunchData,
     Progress,
     RegisteredAttempt,
+    ReviewComment,
     ReviewStatus,
     UnknownEvent,
     VendorEvent,
@@ -82,7 +84,17 @@ class FakeVendor(Backend):
                 external_id=data["id"],
                 status=ReviewStatus(data["status"]),
                 reviewed_by=data.get("by", ""),
+                comments=tuple(ReviewComment(comment=text) for text in data.get("comments", ())),
                 payload=data,
+            )
+        if data["type"] == "rated":
+            return AttemptRated(
+                occurred_at=occurred_at,
+                external_id=data["id"],
+                raw_value=str(data["risk"]),
+                raw_scale="risk_0_1",
+                risk=data["risk"],
+                mapping_version="fake-1",
             )
         if data["type"] == "crash":
             raise RuntimeError("the plugin has a mistake")

@@ -22,7 +22,12 @@ def process() -> Iterator[SimulatorProcess]:
 def simulator(process: SimulatorProcess, receiver: Receiver) -> SimulatorProcess:
     process.control("POST", "reset")
     process.change_settings(
-        webhook_url=receiver.url, auto_ready=None, review_after=0.05, verdict="passed", require_onboarding=False
+        webhook_url=receiver.url,
+        auto_ready=None,
+        review_after=0.05,
+        verdict="passed",
+        rating=None,
+        require_onboarding=False,
     )
     return process
 

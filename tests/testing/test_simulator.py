@@ -14,7 +14,16 @@ import pytest
 import requests
 
 from proctoring.backends.rest import RestBackend
-from proctoring.backends.types import AttemptReady, AttemptReviewed, ExamType, OnboardingBlock, Progress, ReviewStatus
+from proctoring.backends.types import (
+    AttemptRated,
+    AttemptReady,
+    AttemptReviewed,
+    ExamType,
+    OnboardingBlock,
+    Progress,
+    ReviewStatus,
+    UnknownEvent,
+)
 from proctoring.errors import BackendAuthenticationError, BackendError, BackendRejected
 from proctoring.testing.contract_base import ATTEMPT, EXAM
 from proctoring.testing.simulator.process import SimulatorProcess
@@ -174,6 +183,31 @@ def test_a_review_can_be_sent_in_any_words_and_from_any_time(
     )
 
 
+def test_a_rating_follows_each_review_when_told_to(
+    simulator: SimulatorProcess, backend: RestBackend, receiver: Receiver
+) -> None:
+    simulator.change_settings(rating=2, rating_scale="stars_1_5")
+    exam, attempt = register(backend)
+    backend.report_progress(exam, attempt, Progress.SUBMITTED, key="s")
+    events = {type(event): event for event in (receiver.next_event(backend) for _ in range(2))}
+    rated = events[AttemptRated]
+    assert isinstance(rated, AttemptRated)
+    assert (rated.external_id, rated.raw_value, rated.raw_scale, rated.risk) == (attempt, "2", "stars_1_5", 0.75)
+    assert AttemptReviewed in events
+
+
+def test_a_rating_can_be_sent_on_any_scale_and_without_its_value(
+    simulator: SimulatorProcess, backend: RestBackend, receiver: Receiver
+) -> None:
+    _, attempt = register(backend)
+    simulator.send_rating(attempt, rating=90, scale="trust_0_100", timestamp="2029-01-01T00:00:00Z")
+    rated = receiver.next_event(backend)
+    assert isinstance(rated, AttemptRated)
+    assert (round(rated.risk, 4), rated.occurred_at.year) == (0.1, 2029)
+    simulator.send_rating(attempt)
+    assert isinstance(receiver.next_event(backend), UnknownEvent)
+
+
 def test_a_message_is_sent_again_under_its_id_until_it_is_taken(
     simulator: SimulatorProcess, backend: RestBackend, receiver: Receiver
 ) -> None:
@@ -265,3 +299,40 @@ def _token(simulator: SimulatorProcess) -> dict[str, str]:
     }
     answer = requests.post(f"{simulator.url}/oauth2/access_token", data=form, timeout=5)
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def test_the_onboarding_list_has_pages_and_the_words_of_the_wire(
+    simulator: SimulatorProcess, backend: RestBackend
+) -> None:
+    simulator.change_settings(require_onboarding=True)
+    exam = backend.register_exam(EXAM, key="e")
+    people = [f"candidate-{number:03}" for number in range(101)]
+    for person in people:
+        answer = backend.register_attempt(replace(ATTEMPT, exam_external_id=exam, candidate_id=person), key=person)
+        assert answer.blocked is OnboardingBlock.MISSING
+    simulator.set_profile(people[0], "approved")
+    simulator.set_profile(people[1], "rejected")
+    first = backend.list_onboarding(EXAM.course_id, cursor="")
+    second = backend.list_onboarding(EXAM.course_id, cursor=first.next_cursor)
+    assert [record.candidate_id for record in (*first.records, *second.records)] == people
+    assert (len(first.records), first.next_cursor, second.next_cursor) == (100, "2", "")
+    assert [record.status.value for record in first.records[:3]] == ["approved", "rejected", "none"]
+    assert [record.in_course for record in first.records[:3]] == [True, None, None]
+    assert backend.list_onboarding("another-course", cursor="").records == ()
+    backend.retire_candidate(people[0], key="r1")
+    backend.retire_candidate(people[0], key="r2")
+    assert people[0] not in {
+        record.candidate_id for record in backend.list_onboarding(EXAM.course_id, cursor="").records
+    }
+
+
+def test_an_approval_of_another_course_is_told_as_such(simulator: SimulatorProcess, backend: RestBackend) -> None:
+    elsewhere = replace(EXAM, course_id="course-v1:Acme+Physics+2030", exam_type=ExamType.ONBOARDING)
+    onboarding = backend.register_exam(elsewhere, key="o")
+    exam = backend.register_exam(EXAM, key="e")
+    for number, place in enumerate((onboarding, exam)):
+        backend.register_attempt(replace(ATTEMPT, exam_external_id=place), key=str(number))
+    simulator.set_profile(ATTEMPT.candidate_id, "approved")
+    [here] = backend.list_onboarding(EXAM.course_id, cursor="").records
+    [there] = backend.list_onboarding(elsewhere.course_id, cursor="").records
+    assert (here.in_course, there.in_course) == (False, True)

@@ -103,7 +103,10 @@ def test_the_plugin_without_messages_passes_the_contract(plain: Path) -> None:
 def test_with_messages_both_classes_pass_the_contract(package: Path) -> None:
     ended = run(package, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "AcmeWithMessages does not claim" not in ended.stdout
+    skipped = {
+        line.split("does not claim ")[1] for line in ended.stdout.splitlines() if "AcmeWithMessages does" in line
+    }
+    assert skipped <= {"supports_onboarding", "retires_candidates"}
 
 
 def test_the_second_step_only_adds() -> None:

@@ -32,6 +32,7 @@ CAPABILITIES = (
     "gives_ratings",
     "has_dashboard",
     "supports_onboarding",
+    "retires_candidates",
     "sends_events",
     "receives_webhooks",
     "signs_body",

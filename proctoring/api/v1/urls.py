@@ -5,12 +5,18 @@ from django.urls import URLPattern, path, re_path
 from proctoring.api.base import NothingHere
 from proctoring.api.openapi import DocsView, SchemaView
 from proctoring.api.v1.actions import ACTIONS, AttemptActions
+from proctoring.api.v1.allowances import Allowances
 from proctoring.api.v1.attempts import Attempts, ExamAttempts
 from proctoring.api.v1.backends import Backends
 from proctoring.api.v1.catalogues import CATALOGUES, Catalogues
 from proctoring.api.v1.exams import Exams
+from proctoring.api.v1.onboarding import OnboardingView
+from proctoring.api.v1.ratings import Ratings
 from proctoring.api.v1.registration import CourseExams
+from proctoring.api.v1.reports import CourseReports
+from proctoring.api.v1.reviews import AttemptReviews, Reviews
 from proctoring.api.v1.time import AttemptTime
+from proctoring.api.v1.users import Users
 
 resources: list[URLPattern] = [
     path("exams/", Exams.as_view({"get": "list", "post": "create"})),
@@ -18,11 +24,23 @@ resources: list[URLPattern] = [
     path("exams/<str:pk>/access/", ExamAttempts.as_view({"get": "access"})),
     path("exams/<str:pk>/attempts/", ExamAttempts.as_view({"post": "create"})),
     path("courses/<path:course_id>/exams/", CourseExams.as_view({"put": "update"})),
+    path("courses/<path:course_id>/violation-report/", CourseReports.as_view({"get": "violations"})),
     path("attempts/", Attempts.as_view({"get": "list"})),
     path("attempts/active/", Attempts.as_view({"get": "active"})),
     path("attempts/<str:pk>/", Attempts.as_view({"get": "retrieve"})),
     path("attempts/<str:pk>/time/", AttemptTime.as_view({"get": "retrieve", "post": "create"})),
+    path("attempts/<str:pk>/reviews/", AttemptReviews.as_view({"get": "list", "post": "create"})),
     *(path(f"attempts/<str:pk>/{name}/", AttemptActions.as_view({"post": act})) for name, act in ACTIONS.items()),
+    path("allowances/", Allowances.as_view({"get": "list", "post": "create"})),
+    path("allowances/bulk/", Allowances.as_view({"post": "bulk"})),
+    path("allowances/<str:pk>/", Allowances.as_view({"patch": "partial_update", "delete": "destroy"})),
+    path("reviews/", Reviews.as_view({"get": "list"})),
+    path("reviews/<str:pk>/video/", Reviews.as_view({"get": "video"})),
+    path("ratings/", Ratings.as_view({"get": "list"})),
+    path("onboarding/", OnboardingView.as_view({"get": "list"})),
+    path("onboarding/status/", OnboardingView.as_view({"get": "status"})),
+    path("users/<str:pk>/erase/", Users.as_view({"post": "erase"})),
+    path("users/<str:pk>/export/", Users.as_view({"get": "export"})),
     path("backends/", Backends.as_view({"get": "list"})),
     path("backends/<str:alias>/health/", Backends.as_view({"get": "health"})),
     *(path(f"catalogues/{name}/", Catalogues.as_view({"get": act})) for name, act in CATALOGUES.items()),

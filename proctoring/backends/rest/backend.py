@@ -15,6 +15,7 @@ import jwt
 from proctoring.backends.base import Backend
 from proctoring.backends.http import MAX_ANSWER_BYTES, Answer, HttpClient, tame_lines, tame_url
 from proctoring.backends.rest.incoming import parse_message
+from proctoring.backends.rest.onboarding import PAGE_SIZE, page_number, read_page
 from proctoring.backends.rest.tokens import TOKEN_PATH, ClientCredentials
 from proctoring.backends.signing import secret_problems, verify
 from proctoring.backends.types import (
@@ -24,6 +25,7 @@ from proctoring.backends.types import (
     IncomingRequest,
     LaunchData,
     OnboardingBlock,
+    OnboardingPage,
     Progress,
     RegisteredAttempt,
     VendorEvent,
@@ -53,6 +55,7 @@ class RestBackend(Backend):
     announces_readiness = True
     has_dashboard = True
     supports_onboarding = True
+    retires_candidates = True
     receives_webhooks = True
 
     def __init__(
@@ -160,6 +163,18 @@ class RestBackend(Backend):
         path = _attempt_path(exam_external_id, attempt_external_id)
         answer = self._http.request("DELETE", path, key=key, accept=_GONE)
         if answer.status not in _GONE:
+            _refuse_error_inside(answer)
+
+    def list_onboarding(self, course_id: str, *, cursor: str) -> OnboardingPage:
+        page = page_number(cursor)
+        path = f"/api/v1/courses/{_segment(course_id)}/onboarding_statuses"
+        answer = self._http.request("GET", path, params={"page": str(page), "page_size": str(PAGE_SIZE)})
+        return read_page(_answer_object(answer), page=page)
+
+    def retire_candidate(self, candidate_id: str, *, key: str) -> None:
+        """The answer is whether there was anybody to forget, which comes to the same."""
+        answer = self._http.request("DELETE", f"/api/v1/user/{_segment(candidate_id)}/", key=key, accept=_GONE)
+        if answer.status not in _GONE and answer.body.strip() not in (b"", b"true", b"false"):
             _refuse_error_inside(answer)
 
     def dashboard_url(

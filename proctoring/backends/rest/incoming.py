@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from proctoring.backends.http import parse_json, tame_id, tame_moment, tame_text, tame_tree, tame_url
+from proctoring.backends.rest.ratings import MAP_VERSION, risk_of
 from proctoring.backends.types import (
+    AttemptRated,
     AttemptReady,
     AttemptReviewed,
     ReviewComment,
@@ -35,10 +37,7 @@ def parse_message(body: bytes) -> Sequence[VendorEvent]:
     kind = tame_text(message.get("type"), limit=100)
     if not kind:
         raise MalformedMessage("The message has no type.")
-    try:
-        occurred_at = tame_moment(message.get("timestamp"))
-    except ValueError:
-        raise MalformedMessage("timestamp is not an ISO 8601 moment with its offset from UTC.") from None
+    occurred_at = _moment(message.get("timestamp"), "timestamp")
     read = _READERS.get(kind)
     if read is None:
         return [UnknownEvent(occurred_at=occurred_at, type=kind)]
@@ -66,9 +65,27 @@ def _attempt_reviewed(data: Mapping[str, Any], occurred_at: datetime) -> VendorE
     )
 
 
+def _session_rated(data: Mapping[str, Any], occurred_at: datetime) -> VendorEvent:
+    """A rating that is not in the message, or is of a live session, is not understood yet: people see it."""
+    value, scale = data.get("rating"), tame_text(data.get("scale"), limit=60)
+    if value is None or (data.get("attempt") is None and data.get("session") is not None):
+        return UnknownEvent(occurred_at=occurred_at, type="session.rated")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise MalformedMessage("data.rating is not a number.")
+    return AttemptRated(
+        occurred_at=_moment(data["rated_at"], "data.rated_at") if data.get("rated_at") else occurred_at,
+        external_id=_attempt_id(data),
+        risk=risk_of(value, scale),
+        raw_value=str(value),
+        raw_scale=scale,
+        mapping_version=MAP_VERSION,
+    )
+
+
 _READERS: Mapping[str, Callable[[Mapping[str, Any], datetime], VendorEvent]] = {
     "attempt.ready": _attempt_ready,
     "attempt.reviewed": _attempt_reviewed,
+    "session.rated": _session_rated,
 }
 
 
@@ -76,6 +93,13 @@ def _object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise MalformedMessage(f"{what} is not an object.")
     return value
+
+
+def _moment(value: Any, name: str) -> datetime:
+    try:
+        return tame_moment(value)
+    except ValueError:
+        raise MalformedMessage(f"{name} is not an ISO 8601 moment with its offset from UTC.") from None
 
 
 def _attempt_id(data: Mapping[str, Any]) -> str:

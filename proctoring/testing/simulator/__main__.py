@@ -70,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--verdict", choices=VERDICTS, default=USUAL.verdict)
     add("--reviewed-by", default="", help="who reviews, an e-mail address")
     add("--video-url", default="")
+    add("--rating", type=float, metavar="NUMBER", help="sent after each review; without it attempts are not rated")
+    add("--rating-scale", default=USUAL.rating_scale)
     add("--token-lifetime", type=float, default=USUAL.token_lifetime, metavar="SECONDS")
     add("--require-onboarding", action="store_true", help="attempts need an approved profile")
     add("--fault", action="append", default=[], metavar="KIND[=VALUE][,NAME=VALUE…]", help=_fault_help())

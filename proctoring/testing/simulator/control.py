@@ -10,6 +10,7 @@ from proctoring.testing.simulator.settings import VERDICTS
 from proctoring.testing.simulator.vendor import PROFILE_STATUSES, Record, Vendor
 
 _REVIEW_FIELDS = ("status", "comments", "reviewed_by", "video_url", "timestamp")
+_RATING_FIELDS = ("rating", "scale", "rated_at", "timestamp")
 
 
 class Control:
@@ -28,6 +29,7 @@ class Control:
             ("PUT", "/_control/attempts/{}", self._change_attempt),
             ("POST", "/_control/attempts/{}/ready", self._ready),
             ("POST", "/_control/attempts/{}/review", self._review),
+            ("POST", "/_control/attempts/{}/rating", self._rating),
             ("PUT", "/_control/profiles/{}", self._change_profile),
             ("POST", "/_control/messages", self._send_message),
         ):
@@ -91,6 +93,10 @@ class Control:
     def _review(self, request: Request, attempt_id: str) -> Reply:
         said = _only(request.json_object(), *_REVIEW_FIELDS)
         return Reply(body={"message": self._vendor.send_review(self._attempt(attempt_id), **said)})
+
+    def _rating(self, request: Request, attempt_id: str) -> Reply:
+        said = _only(request.json_object(), *_RATING_FIELDS)
+        return Reply(body={"message": self._vendor.send_rating(self._attempt(attempt_id), **said)})
 
     def _change_profile(self, request: Request, candidate: str) -> Reply:
         status = request.json_object().get("status")

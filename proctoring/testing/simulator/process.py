@@ -139,6 +139,14 @@ class SimulatorProcess:
         """Have ``attempt.reviewed`` sent now; return the message's id."""
         return str(self.control("POST", f"attempts/{attempt}/review", said)["message"])
 
+    def set_profile(self, candidate: str, status: str) -> None:
+        """``approved``, ``pending``, ``rejected``, ``expired`` or ``no_profile``."""
+        self.control("PUT", f"profiles/{candidate}", {"status": status})
+
+    def send_rating(self, attempt: str, **said: Any) -> str:
+        """Have ``session.rated`` sent now; return the message's id."""
+        return str(self.control("POST", f"attempts/{attempt}/rating", said)["message"])
+
     def backend_options(self) -> dict[str, Any]:
         """``OPTIONS`` of a ``RestBackend`` for a simulator with the usual credentials."""
         return {

@@ -32,6 +32,10 @@ class Settings:
     verdict: str = "passed"
     reviewed_by: str = ""
     video_url: str = ""
+    rating: float | None = None
+    """Sent after each review; None: attempts are not rated."""
+    rating_scale: str = "risk_0_100"
+    """Any word: one that the wire does not have is worth a try."""
     token_lifetime: float = 3600.0
     require_onboarding: bool = False
     """Attempts of candidates without an approved profile are answered with an ``onboarding_*`` word."""

@@ -44,6 +44,8 @@ class Vendor:
         self.attempts: dict[str, Record] = {}
         self.profiles: dict[str, str] = {}
         """Candidate → onboarding status."""
+        self.met: dict[str, list[str]] = {}
+        """Course → candidates of whom an attempt was registered there, or refused for want of onboarding."""
         self.answers: dict[str, Record] = {}
         """Method, path and idempotency key → the answer given before."""
         self.calls: deque[Record] = deque(maxlen=MAX_CALLS)
@@ -56,6 +58,7 @@ class Vendor:
             kept = json.loads(self._memory.read_text())
             self.exams, self.attempts = kept["exams"], kept["attempts"]
             self.profiles, self.answers = kept["profiles"], kept["answers"]
+            self.met = kept.get("met", {})
             self.messenger.resume([Delivery(**item) for item in kept["deliveries"]])
             for attempt in self.attempts.values():
                 self._plan(attempt)
@@ -67,6 +70,7 @@ class Vendor:
         with self.lock:
             deliveries = [delivery.as_json() for delivery in list(self.messenger.deliveries)]
             kept = {"exams": self.exams, "attempts": self.attempts, "profiles": self.profiles, "answers": self.answers}
+            kept["met"] = self.met
             new = self._memory.with_suffix(".new")
             new.write_text(json.dumps({**kept, "deliveries": deliveries}))
             new.replace(self._memory)
@@ -76,7 +80,7 @@ class Vendor:
         with self.lock:
             self.agenda.clear()
             self.messenger.forget()
-            for memory in (self.exams, self.attempts, self.profiles, self.answers):
+            for memory in (self.exams, self.attempts, self.profiles, self.met, self.answers):
                 memory.clear()
             self.calls.clear()
             self.save()
@@ -96,6 +100,25 @@ class Vendor:
             exam_id = exam_id or f"exam-{uuid.uuid4().hex}"
             self.exams[exam_id] = {**fields, "id": exam_id}
             return self.exams[exam_id]
+
+    def meet(self, exam: Record, candidate: str) -> None:
+        """Somebody was named for an exam: from now on they are on the course's list."""
+        with self.lock:
+            people = self.met.setdefault(str(exam.get("course_id", "")), [])
+            if candidate not in people:
+                people.append(candidate)
+
+    def onboarding_word(self, candidate: str, course_id: str) -> str:
+        """The profile as the list of a course puts it."""
+        profile = self.profiles.get(candidate, "no_profile")
+        if profile != "approved":
+            return profile
+        courses = {
+            self.exams.get(attempt["exam"], {}).get("course_id")
+            for attempt in self.attempts.values()
+            if attempt.get("user_id") == candidate and self._is_onboarding(attempt)
+        }
+        return "approved_in_course" if course_id in courses or not courses else "other_course_approved"
 
     def block(self, exam: Record, candidate: str) -> str:
         """The onboarding word for this candidate, empty if nothing is in the way."""
@@ -137,6 +160,9 @@ class Vendor:
             for attempt in mine:
                 self._become(attempt, "deleted")
                 attempt.update(full_name="", email="")
+            for people in self.met.values():
+                if candidate in people:
+                    people.remove(candidate)
             return bool(mine) | bool(self.profiles.pop(candidate, ""))
 
     def send_ready(self, attempt: Record, *, timestamp: str = "") -> str:
@@ -157,7 +183,19 @@ class Vendor:
             self._become(attempt, "reviewed")
             if self._is_onboarding(attempt):
                 self.profiles[attempt.get("user_id", "")] = "approved" if verdict == "passed" else "rejected"
-            return self.messenger.announce("attempt.reviewed", data, timestamp=timestamp)
+            message = self.messenger.announce("attempt.reviewed", data, timestamp=timestamp)
+            if self.settings.rating is not None:
+                self.send_rating(attempt)
+            return message
+
+    def send_rating(self, attempt: Record, *, timestamp: str = "", **said: Any) -> str:
+        """Somebody rated the recording. ``said`` replaces fields of the message's data. Return the message's id."""
+        with self.lock:
+            scale = {"rating": self.settings.rating, "scale": self.settings.rating_scale}
+            data: Record = {"attempt": attempt["id"], **scale, "rated_at": timestamp or datetime.now(UTC).isoformat()}
+            data.update(said)
+            kept = {name: value for name, value in data.items() if value is not None}
+            return self.messenger.announce("session.rated", kept, timestamp=timestamp)
 
     def _plan(self, attempt: Record) -> None:
         if attempt["status"] == "created" and self.settings.auto_ready is not None:

@@ -115,6 +115,7 @@ class Wire:
         candidate = fields.get("user_id")
         if not isinstance(candidate, str) or not candidate:
             raise RefusedError(400, "user_id is missing.")
+        self._vendor.meet(exam, candidate)
         word = self._vendor.block(exam, candidate)
         if word:
             return Reply(body={"status": word})
@@ -148,19 +149,18 @@ class Wire:
         return Reply(body=self._vendor.retire(candidate))
 
     def _onboarding_statuses(self, request: Request, course_id: str) -> Reply:
-        exams = {exam["id"] for exam in self._vendor.exams.values() if exam.get("course_id") == course_id}
-        candidates = {item["user_id"] for item in self._vendor.attempts.values() if item["exam"] in exams}
         query = request.query
         rows = [
             {
                 "user_id": candidate,
-                "status": self._vendor.profiles.get(candidate, "no_profile"),
+                "status": self._vendor.onboarding_word(candidate, course_id),
                 "expiration_date": None,
             }
-            for candidate in sorted(candidates)
+            for candidate in sorted(self._vendor.met.get(course_id, ()))
             if query.get("user_id", candidate) == candidate
         ]
-        rows = [row for row in rows if query.get("status", row["status"]) == row["status"]]
+        wanted = query.get("status", "")
+        rows = [row for row in rows if wanted in ("", row["status"], self._vendor.profiles.get(str(row["user_id"])))]
         page, size = _positive(query, "page", 1), min(_positive(query, "page_size", 25), 300)
         pages = max(1, -(-len(rows) // size))
         shown = rows[(page - 1) * size : page * size]

@@ -1,0 +1,1 @@
+"""Allowances: what one person may have that others have not: time, exceptions to the rules, exemptions."""

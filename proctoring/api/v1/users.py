@@ -1,0 +1,99 @@
+"""``users/{id}/``: what is kept about a person, and how it is forgotten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import exceptions, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from proctoring.api.base import ApiViewSet, row_id
+from proctoring.api.openapi import operation, path_id
+from proctoring.api.wire import UtcDateTimeField
+from proctoring.permissions import is_privacy_officer
+from proctoring.privacy.erasure import erase_user
+from proctoring.privacy.export import export_user
+from proctoring.privacy.models import CertificateKind
+
+TAG = "Privacy"
+
+MAX_REASON = 4000
+
+
+class ErasureSerializer(serializers.Serializer[Any]):
+    """Why, in words that may be kept: the person's names are taken out of them."""
+
+    reason = serializers.CharField(max_length=MAX_REASON)
+
+
+class CertificateSerializer(serializers.Serializer[Any]):
+    """What was deleted. `subject` is a keyed hash of the person, `digest` the SHA-256 of the rest: keep a copy."""
+
+    id = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=CertificateKind.choices)
+    subject = serializers.CharField()
+    reason = serializers.CharField()
+    counts = serializers.DictField(child=serializers.IntegerField(), help_text="Model → rows emptied or deleted.")
+    vendors = serializers.ListField(child=serializers.CharField(), help_text="Backends that are told to forget.")
+    made_at = UtcDateTimeField()
+    digest = serializers.CharField()
+
+
+EXPORT = OpenApiResponse(
+    OpenApiTypes.OBJECT, description="`format`, `version`, `made_at`, `person`, and a list of rows for each section."
+)
+
+
+class Users(ApiViewSet):
+    @operation(
+        "Forget a person",
+        body=ErasureSerializer,
+        answer=CertificateSerializer,
+        tag=TAG,
+        errors=(403, 404, 409, 503),
+        parameters=[path_id()],
+        description=(
+            "For privacy officers. Refused with 409 under a legal hold (`legal_hold`), while an attempt has not ended "
+            "(`attempt_open`) and while a vendor is being called (`call_in_hand`). Erasing again answers with the last "
+            "certificate where nothing came since."
+        ),
+    )
+    def erase(self, request: Request, pk: str) -> Response:
+        person = self._person(pk)
+        if not is_privacy_officer(request.user):
+            raise exceptions.PermissionDenied
+        reason = self.read(ErasureSerializer)["reason"]
+        certificate = erase_user(person, by=request.user, reason=reason, now=self.now)
+        return Response(self.shown(CertificateSerializer, certificate))
+
+    @operation(
+        "Everything that is kept about a person",
+        answer=EXPORT,
+        tag=TAG,
+        errors=(403, 404),
+        parameters=[path_id()],
+        description="For privacy officers, and for the person themselves.",
+    )
+    def export(self, request: Request, pk: str) -> StreamingHttpResponse:
+        person = self._person(pk)
+        if person.pk != request.user.pk and not is_privacy_officer(request.user):
+            raise exceptions.PermissionDenied
+        return StreamingHttpResponse(
+            export_user(person, now=self.now),
+            content_type="application/json",
+            headers={
+                "Content-Disposition": f'attachment; filename="proctoring-{person.pk}.json"',
+                "Cache-Control": "no-store",
+            },
+        )
+
+    def _person(self, text: str) -> Any:
+        person = get_user_model()._default_manager.filter(pk=row_id(text)).first()
+        if person is None:
+            raise exceptions.NotFound
+        return person

@@ -1,0 +1,110 @@
+"""What attempts at onboarding exams mean for a person's profile with the vendor. Called by ``lifecycle.move`` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from proctoring.attempts.models import Attempt, OnboardingProfile, ProfileStatus
+from proctoring.attempts.states import Status
+from proctoring.backends.types import ProfileStatus as VendorStatus
+from proctoring.conf import settings
+from proctoring.exams.models import ExamType
+
+WORDS: Mapping[str, ProfileStatus] = {
+    Status.CREATED: ProfileStatus.SETUP_STARTED,
+    Status.DOWNLOAD_SOFTWARE_CLICKED: ProfileStatus.SETUP_STARTED,
+    Status.READY_TO_START: ProfileStatus.SETUP_STARTED,
+    Status.STARTED: ProfileStatus.ONBOARDING_STARTED,
+    Status.PAUSED: ProfileStatus.ONBOARDING_STARTED,
+    Status.READY_TO_SUBMIT: ProfileStatus.ONBOARDING_STARTED,
+    Status.SUBMITTED: ProfileStatus.SUBMITTED,
+    Status.TIMED_OUT: ProfileStatus.SUBMITTED,
+    Status.SECOND_REVIEW_REQUIRED: ProfileStatus.SUBMITTED,
+    Status.VERIFIED: ProfileStatus.VERIFIED,
+    Status.REJECTED: ProfileStatus.REJECTED,
+    Status.TERMINATED: ProfileStatus.ERROR,
+    Status.ERROR: ProfileStatus.ERROR,
+}
+"""What an attempt says of its person. Those that were declined, annulled, reset, blocked, or closed before their start
+say nothing: then the one before them counts."""
+
+
+def note_profile(attempt: Attempt, old: str, *, now: datetime) -> None:
+    """An attempt has come to its status from ``old`` (empty: it is new): keep its person's profile in step.
+
+    Nothing for exams of other types. The caller holds the attempt's lock; the profile's is taken after it, always.
+    """
+    if attempt.exam.exam_type != ExamType.ONBOARDING:
+        return
+    told = telling_attempts(attempt.user_id, attempt.backend)
+    profile = _locked_profile(attempt)
+    before = facts_of(profile)
+    newest = told.select_related("exam").order_by("-pk").first()
+    profile.status = WORDS[newest.status] if newest else ProfileStatus.NOT_STARTED
+    profile.course_id = newest.exam.course_id if newest else ""
+    if attempt.status == Status.VERIFIED:
+        approve(profile, at=now, course_id=attempt.exam.course_id)
+    elif old == Status.VERIFIED:
+        _take_back(profile, attempt, told)
+    if facts_of(profile) != before:
+        profile._change_reason = f"attempt {attempt.pk} is {attempt.status}"  # type: ignore[attr-defined]  # simple-history's protocol
+        profile.save()
+
+
+def _locked_profile(attempt: Attempt) -> OnboardingProfile:
+    mine = OnboardingProfile.objects.filter(user=attempt.user_id, backend=attempt.backend)
+    # Looked for without a lock: on MySQL one on a row that is not there keeps others from inserting it.
+    if not mine.exists():
+        with suppress(IntegrityError), transaction.atomic():
+            OnboardingProfile.objects.create(
+                user_id=attempt.user_id,
+                backend=attempt.backend,
+                status=ProfileStatus.SETUP_STARTED,
+                course_id=attempt.exam.course_id,
+            )
+    return mine.select_for_update().get()
+
+
+def telling_attempts(user_id: int, backend: str) -> QuerySet[Attempt]:
+    """The person's onboarding attempts with this vendor that say something."""
+    return Attempt.objects.filter(
+        user=user_id, backend=backend, exam__exam_type=ExamType.ONBOARDING, status__in=list(WORDS)
+    )
+
+
+def approve(profile: OnboardingProfile, *, at: datetime, course_id: str, until: datetime | None = None) -> None:
+    """Write the approval into the row, in memory."""
+    profile.approved_at, profile.approved_course_id = at, course_id
+    profile.expires_at = until or at + timedelta(days=settings.onboarding_valid_days)
+
+
+def withdraw_approval(profile: OnboardingProfile) -> None:
+    """Take the approval from the row, in memory."""
+    profile.approved_at, profile.approved_course_id, profile.expires_at = None, "", None
+
+
+def _take_back(profile: OnboardingProfile, attempt: Attempt, told: QuerySet[Attempt]) -> None:
+    """The attempt's verdict does not stand any more, so its approval goes, unless another attempt has earned one."""
+    # Whatever the vendor's list still says is what has just been corrected, and no news when it is read next.
+    profile.vendor_status = VendorStatus.APPROVED.value
+    if profile.approved_course_id not in ("", attempt.exam.course_id):
+        return
+    verified = told.filter(status=Status.VERIFIED, ended_at__isnull=False).exclude(pk=attempt.pk)
+    other = verified.select_related("exam").order_by("-ended_at").first()
+    if other is None or other.ended_at is None:
+        withdraw_approval(profile)
+    else:
+        approve(profile, at=other.ended_at, course_id=other.exam.course_id)
+
+
+FACTS = ("status", "course_id", "approved_at", "approved_course_id", "expires_at", "vendor_status")
+
+
+def facts_of(profile: OnboardingProfile) -> tuple[object, ...]:
+    """What the row says of the person: where none of it changes, nothing has to be saved."""
+    return tuple(getattr(profile, name) for name in FACTS)

@@ -1,0 +1,65 @@
+"""How a person is recognised in text and JSON that is not about them alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from proctoring.privacy.words import Words
+
+ADA = Words(["Ada", "Ada Lovelace", "ada@example.org", "Ünal Öztürk", "", "  ", "17"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Ada Lovelace was here",
+        "ada lovelace",
+        "mail to ada@example.org.",
+        {"by": ["x", {"who": "Ada"}]},
+        {"Ada Lovelace": 1},
+        {"id": 17},
+        "ADA",
+        "said Ünal Öztürk",
+    ],
+)
+def test_a_person_is_found_by_name_wherever_it_stands(value: Any) -> None:
+    assert ADA.stand_in(value)
+    assert ADA.without(value) != value or value == {"id": 17}
+
+
+@pytest.mark.parametrize(
+    "value", ["Ada and 17 others", {"n": 170}, "at 10:17", "xada@example.orgx", "Ada Lovelaces", None, True, 1.7, []]
+)
+def test_short_words_and_parts_of_words_are_nobody(value: Any) -> None:
+    assert not ADA.stand_in(value)
+    assert ADA.without(value) == value
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": "\\u00dcnal \\u00d6zt\\u00fcrk"}',
+        '{"a": "Ünal Öztürk"}'.encode(),
+        "no json: Ünal Öztürk".encode(),
+        b"\xff ada@example.org",
+    ],
+)
+def test_a_body_is_read_as_what_it_is(body: bytes) -> None:
+    assert ADA.stand_in_bytes(body)
+    assert not Words([]).stand_in_bytes(body)
+
+
+def test_what_is_nested_without_end_is_still_searched() -> None:
+    assert ADA.stand_in_bytes(b"[" * 100_000 + b"ada@example.org")
+    assert ADA.stand_in_bytes(b"[" * 5_000 + b'"ada@example.org"' + b"]" * 5_000)
+
+
+def test_nothing_else_of_a_text_is_taken_out() -> None:
+    assert ADA.without({"n": 1, "t": "by Ada Lovelace, who asked", "u": ["ada@example.org"]}) == {
+        "n": 1,
+        "t": "by [removed], who asked",
+        "u": ["[removed]"],
+    }
+    assert Words([]).without("as it is") == "as it is"
