@@ -76,6 +76,15 @@ def test_a_superuser_has_every_role_and_an_unknown_person_none() -> None:
     assert not host().may_see_course(AnonymousUser(), "course")
 
 
+def test_a_verified_name_is_the_one_that_vendors_get() -> None:
+    class Knowing(Host):
+        def verified_name(self, user: Any) -> str:
+            return "Augusta Ada King" if user.username == "ada" else ""
+
+    ada, bob = (UserFactory(username=name, first_name="A", last_name="B") for name in ("ada", "bob"))
+    assert (Knowing().full_name(ada), Knowing().full_name(bob)) == ("Augusta Ada King", "A B")
+
+
 def test_what_an_lms_does_not_answer_has_a_safe_default() -> None:
     user = UserFactory()
     lms = host()
