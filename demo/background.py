@@ -6,6 +6,7 @@ Good for one machine. Everything that matters is in rows of the database, so not
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from celery import Celery
@@ -34,7 +35,9 @@ class Background:
         self._beat.start()
 
     def stop(self) -> None:
-        """Let the task that runs finish, if it does so soon."""
-        self._beat.stop()
+        """Let the task that runs finish, if it does so soon. An idle worker is not waited for: it would only sleep."""
+        self._beat.service.stop(wait=False)
         state.should_stop = 0  # type: ignore[assignment]  # the stubs know only its first value
-        self._thread.join(STOP_SECONDS)
+        end = time.monotonic() + STOP_SECONDS
+        while state.active_requests and self._thread.is_alive() and time.monotonic() < end:
+            time.sleep(0.05)
