@@ -10,7 +10,7 @@ ifneq ($(origin UV),undefined)
 export UV
 endif
 ARGS ?=
-PARALLEL ?= -n 2 --dist loadfile
+PARALLEL ?= -n 3 --dist loadfile
 export DEMO_PORT
 
 INSTALL = @$(PYTHON) requirements/install.py
@@ -22,7 +22,7 @@ WITH = $(RUN) -m tests.services
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help test quality format test-postgres test-mariadb test-brokers test-browser coverage demo demo-reset \
-	messages dev clean env-test env-quality env-demo
+	bench messages dev clean env-test env-quality env-demo
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ test-brokers: env-test ## Run the Celery tests (PROCTORING_TEST_RABBITMQ_URL, PR
 
 test-browser: env-test ## Run the tests of the pages in Chromium (PROCTORING_TEST_CHROMIUM)
 	$(WITH) chromium -- $(PYTEST) -m browser $(ARGS)
+
+bench: env-test ## Run the benchmarks: one JSON line each
+	@for one in allowances onboarding_status violation_report; do $(RUN) -m benchmarks.$$one || exit 1; done
 
 coverage: env-test ## Run the tests on SQLite and show what they do not reach
 	$(PYTEST) $(PARALLEL) --cov --cov-report=term $(ARGS)

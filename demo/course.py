@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 SLUG = "weather"
 TITLE = "How weather works"
-DESCRIPTION = "A first course about wind, water and temperature, with three ways of being examined."
+DESCRIPTION = "A first course about wind, water and temperature, with four ways of being examined."
 
 EXAMS: list[dict[str, Any]] = [
     {

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from demo import place
 from demo.course import LOGINS
 from demo.lms.models import Answer, Course, Enrollment, Question, SentMail, SupportNote
 from demo.lms.progress import progress
@@ -38,6 +39,8 @@ def course(request: HttpRequest, course_id: str) -> HttpResponse:
         "class": progress(found, [one.user for one in candidates], exams) if teaches else [],
         "support_notes": SupportNote.objects.filter(course=found)[:50] if teaches else [],
         "teaches": teaches,
+        # Where the vendor takes everybody, being told to do the onboarding first would be wrong.
+        "wants_onboarding": place.current().require_onboarding and not teaches,
     }
     return render(request, "lms/course.html", context)
 

@@ -11,6 +11,7 @@ from django.db.models import OuterRef, Q, Subquery
 from django.utils.formats import localize
 from django.utils.translation import gettext as _
 
+from proctoring.admin.base import is_own
 from proctoring.admin.rendering import EMPTY, Table, bullets, link_to, link_to_list, minutes, moment, short
 from proctoring.allowances.computation import in_force
 from proctoring.allowances.models import WHOLE_COURSE, Allowance
@@ -30,7 +31,9 @@ SHOWN = 100
 
 
 def tables(attempt: Attempt, viewer: User, now: datetime) -> list[Table]:
-    """In the order in which staff look."""
+    """In the order in which staff look. Of one's own attempt what a candidate may know: no word of a reviewer's."""
+    if is_own(viewer, attempt):
+        return [_ledger(attempt), _chain(attempt, now)]
     return [
         _ledger(attempt),
         _allowances(attempt, viewer),

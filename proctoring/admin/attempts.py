@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from proctoring.admin.attempt_page import overdue_note, summary, tables
-from proctoring.admin.base import USERNAME, BackendFilter, CourseAdmin, ExamFilter
+from proctoring.admin.base import USERNAME, BackendFilter, CourseAdmin, ExamFilter, is_own
 from proctoring.admin.history import HistoryAdmin
 from proctoring.admin.interventions import InterventionAdmin
 from proctoring.admin.rendering import EMPTY, link_to, moment, person, vendor_name
@@ -91,6 +91,10 @@ class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
 
     def may_see(self, user: User, obj: Attempt) -> bool:
         return may_watch(user, obj.exam.course_id)
+
+    def may_look_back(self, request: HttpRequest, obj: Attempt) -> bool:
+        """The reasons of verdicts are in the history: not of one's own attempt."""
+        return not is_own(request.user, obj)
 
     def get_queryset(self, request: HttpRequest) -> AttemptQuerySet:
         """With the newest verdict that counts."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
     from django.utils.functional import _StrOrPromise
 
+    from proctoring.attempts.models import Attempt
     from proctoring.host import User
 
     ModelAdmin = admin.ModelAdmin[Any]
@@ -51,6 +52,12 @@ def holds_anywhere(user: User | AnonymousUser, *roles: Role) -> bool:
     """Whether the host gives the person one of these roles in any course at all."""
     given = (host().courses_with_role(user, role) for role in roles)
     return any(courses is None or len(courses) > 0 for courses in given)
+
+
+def is_own(user: User | AnonymousUser, attempt: Attempt) -> bool:
+    """Whether it is the person's own attempt, of which they see no more here than a candidate does. Superusers answer
+    for the whole LMS, themselves included."""
+    return attempt.user_id == user.pk and not getattr(user, "is_superuser", False)
 
 
 def courses_of(user: User | AnonymousUser, *roles: Role) -> frozenset[str] | None:
@@ -155,6 +162,12 @@ class ProctoringAdmin(ModelAdmin):
         if any("\x00" in value for values in request.GET.lists() for value in values[1]):
             raise IncorrectLookupParameters
         return super().get_changelist_instance(request)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """The same for the choices that Django's autocompletion offers."""
+        if "\x00" in search_term:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
 
     def chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """The rows that an action is about; none, and a message, where there are too many to do at once."""

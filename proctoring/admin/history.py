@@ -71,8 +71,15 @@ class HistoryAdmin(SimpleHistoryAdmin):
         return super().history_form_view(request, object_id, version_id, context)
 
     def _visible(self, request: HttpRequest, object_id: str) -> None:
-        if self.get_object(request, object_id) is None:
+        row = self.get_object(request, object_id)
+        if row is None:
             raise Http404
+        if not self.may_look_back(request, row):
+            raise PermissionDenied
+
+    def may_look_back(self, request: HttpRequest, obj: Any) -> bool:
+        """Whether the person, who sees the row, may also read who changed it and why."""
+        return True
 
     def revert_disabled(self, request: HttpRequest, obj: Any = None) -> bool:
         return True

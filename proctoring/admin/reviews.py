@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from proctoring.admin.base import USERNAME, CourseAdmin
+from proctoring.admin.base import USERNAME, CourseAdmin, is_own
 from proctoring.admin.history import HistoryAdmin
 from proctoring.admin.rendering import EMPTY, bullets, link_to, moment, pretty, text_block
 from proctoring.errors import NotConfigured, NotPermitted
@@ -83,10 +83,12 @@ class ReviewAdmin(CourseAdmin, HistoryAdmin):
     not_in_history = (*concealed, "message")
 
     def rows_of(self, user: User) -> Q:
-        return watched_courses(user, "attempt__exam__course_id")
+        """Not what is said about one's own attempts."""
+        watched = watched_courses(user, "attempt__exam__course_id")
+        return watched if user.is_superuser else watched & ~Q(attempt__user=user.pk)
 
     def may_see(self, user: User, obj: Review) -> bool:
-        return may_watch(user, obj.attempt.exam.course_id)
+        return may_watch(user, obj.attempt.exam.course_id) and not is_own(user, obj.attempt)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:
         """A page of the list does not fetch fifty vendors' data."""
@@ -135,8 +137,7 @@ class ReviewAdmin(CourseAdmin, HistoryAdmin):
     def recording(self, review: Any) -> str:
         if not review.has_video:
             return EMPTY
-        own = review.attempt.user_id == review.viewer.pk and not review.viewer.is_superuser
-        if own or not may_review(review.viewer, review.attempt.exam.course_id):
+        if not may_review(review.viewer, review.attempt.exam.course_id):
             return _("There is one; reviewers may open it.")
         address = reverse("admin:proctoring_review_video", args=(review.pk,))
         return format_html('<a href="{}" rel="noreferrer">{}</a>', address, _("Open it (this is written down)"))

@@ -97,7 +97,7 @@ def _judge(exam: Exam, user: User, attempt: Attempt | None, now: datetime) -> tu
     if exam.exam_type == ExamType.TIMED:
         return _timed(exam, status, past_due=past_due)
     if status == Status.DECLINED and exam.exam_type == ExamType.PROCTORED and exam.allow_opt_out:
-        return not (past_due and exam.hide_after_due), "declined"
+        return _declined(exam, now, past_due=past_due)
     viewable = exam.viewable_past_due and past_due and attempt.acknowledged_at is not None
     if exam.exam_type == ExamType.PROCTORED and status in VIEWABLE and viewable:
         return True, "viewable_past_due"
@@ -118,6 +118,13 @@ def _without_attempt(exam: Exam, user: User, now: datetime, *, past_due: bool) -
     if not entitled:
         return False, "not_permitted"
     return False, "past_due" if past_due else "not_started"
+
+
+def _declined(exam: Exam, now: datetime, *, past_due: bool) -> tuple[bool, str]:
+    # A cascade declines exams that nobody can begin yet, and whoever opts out of one sees nothing earlier for it.
+    if exam.opens_at is not None and now < exam.opens_at:
+        return False, "not_open_yet"
+    return not (past_due and exam.hide_after_due), "declined"
 
 
 def _timed(exam: Exam, status: Status, *, past_due: bool) -> tuple[bool, str]:

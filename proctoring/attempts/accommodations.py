@@ -1,7 +1,7 @@
 """Allowances are granted, changed and withdrawn here; open attempts follow in the same transaction.
 
-Set-based: the number of statements goes by batches, not by people. Locks: open attempts by primary key first, then
-allowances in the order of their unique columns.
+Set-based: the number of statements goes by batches, not by people. Locks: open attempts first, later before earlier,
+then allowances in the order of their unique columns.
 """
 
 from __future__ import annotations

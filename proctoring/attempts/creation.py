@@ -160,19 +160,21 @@ def insert_attempt(
 
 def cascade_opt_out(exam: Exam, user: User) -> list[Exam]:
     """The exams that are declined with this one where the host cascades: the course's other active proctored ones that
-    the person has not attempted, by primary key.
+    the person may take and has not attempted, by primary key.
 
-    One that does not offer to opt out is left alone: declined, it could neither be opened nor taken.
+    One that does not offer to opt out is left alone: declined, it could neither be opened nor taken. One that is not
+    this person's to take as well: declined, it would lie open to them.
     """
     if not host().cascades_opt_out(user, exam.course_id):
         return []
-    return list(
+    others = (
         Exam.objects.active()
         .filter(course_id=exam.course_id, exam_type=ExamType.PROCTORED, allow_opt_out=True)
         .exclude(pk=exam.pk)
         .exclude(attempts__user=user)
         .order_by("pk")
     )
+    return [other for other in others if host().may_take(user, other.course_id, other.content_id)]
 
 
 def decline_unattempted(exams: Iterable[Exam], user: User, *, now: datetime) -> None:

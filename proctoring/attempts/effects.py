@@ -57,7 +57,7 @@ def follow(attempt: Attempt, *, old: Status, now: datetime) -> None:
     exam_type = attempt.exam.exam_type
     if exam_type in (ExamType.TIMED, ExamType.PROCTORED):
         if attempt.status == Status.VOIDED and attempt.retry_kind == RetryKind.FRESH:
-            reset_learner_state(attempt, now=now)
+            _reset_learner_state(attempt, now=now)
         if attempt.status in UNDECIDED_ENDS and attempt.started_at is not None:
             _complete(record, now=now)
     # Whoever opts out is not proctored from then on, and that is what the credit requirement hears.
@@ -71,8 +71,8 @@ def reconsider(attempt: Attempt, *, now: datetime) -> None:
     follow(attempt, old=Status(attempt.status), now=now)
 
 
-def reset_learner_state(attempt: Attempt, *, now: datetime) -> None:
-    """Staff gave a fresh attempt in place of this one. The caller holds its lock."""
+def _reset_learner_state(attempt: Attempt, *, now: datetime) -> None:
+    """Staff gave a fresh attempt in place of this one."""
     if not provides("reset_learner_state"):
         return
     promise_effect(

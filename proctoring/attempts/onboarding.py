@@ -13,7 +13,7 @@ from simple_history.utils import bulk_update_with_history
 from proctoring.attempts.creation import void_blocked
 from proctoring.attempts.lifecycle import locked
 from proctoring.attempts.models import Attempt, OnboardingProfile, ProfileStatus
-from proctoring.attempts.profiles import FACTS, approve, facts_of, withdraw_approval
+from proctoring.attempts.profiles import FACTS, approve, facts_of, valid_until, withdraw_approval
 from proctoring.attempts.states import BLOCKED, Actor, Phase
 from proctoring.backends.types import OnboardingRecord
 from proctoring.backends.types import ProfileStatus as VendorStatus
@@ -31,9 +31,10 @@ def apply_vendor_list(
 ) -> set[int]:
     """Bring profiles in step with what the vendor's list of this course says, by primary key of the person.
 
-    A word that the vendor has said before is no news and changes nothing. Returns the people of whom it is news that
-    they are approved. Two statements, however many people, and those that write what has changed, many rows at once.
-    Raises ``IntegrityError`` where a candidate began at the same moment, and has then written nothing.
+    A word that the vendor has said before is no news and changes nothing, unless it is about a renewal. Returns the
+    people of whom it is news that they are approved. Two statements, however many people, and those that write what has
+    changed, many rows at once. Raises ``IntegrityError`` where a candidate began at the same moment, and has then
+    written nothing.
     """
     with transaction.atomic():
         rows = OnboardingProfile.objects.select_for_update().filter(backend=backend, user__in=list(records))
@@ -89,7 +90,7 @@ def _take_in(row: OnboardingProfile, record: OnboardingRecord, course_id: str, *
     if record.status is VendorStatus.APPROVED:
         if record.in_course and row.approved_at is not None and not row.approved_course_id:
             row.approved_course_id = course_id
-        return is_news and _take_approval(row, record, course_id, now=now)
+        return (is_news or _is_renewed(row, record, now=now)) and _take_approval(row, record, course_id, now=now)
     if not is_news or (record.status is VendorStatus.NONE and not said):
         return False
     if row.is_approved(now):
@@ -105,12 +106,22 @@ def _take_in(row: OnboardingProfile, record: OnboardingRecord, course_id: str, *
 
 
 def _take_approval(row: OnboardingProfile, record: OnboardingRecord, course_id: str, *, now: datetime) -> bool:
-    if not row.is_approved(now):
+    renewed = _is_renewed(row, record, now=now)
+    if renewed or not row.is_approved(now):
         at = min(record.changed_at or now, now)
-        approve(row, at=at, until=record.expires_at, course_id=course_id if record.in_course else "")
+        known = row.approved_course_id if renewed else ""
+        approve(row, at=at, until=record.expires_at, course_id=course_id if record.in_course else known)
         if row.status not in UNDER_WAY:
             row.status = ProfileStatus.VERIFIED
     return row.is_approved(now)
+
+
+def _is_renewed(row: OnboardingProfile, record: OnboardingRecord, *, now: datetime) -> bool:
+    """Whether the vendor has approved again, for longer, somebody whose approval here was not taken back since."""
+    if row.approved_at is None or row.expires_at is None or record.changed_at is None:
+        return False
+    until = record.expires_at or valid_until(record.changed_at)
+    return row.approved_at < record.changed_at <= now and until > row.expires_at
 
 
 def _follow(row: OnboardingProfile, said: VendorStatus) -> None:

@@ -80,7 +80,12 @@ def telling_attempts(user_id: int, backend: str) -> QuerySet[Attempt]:
 def approve(profile: OnboardingProfile, *, at: datetime, course_id: str, until: datetime | None = None) -> None:
     """Write the approval into the row, in memory."""
     profile.approved_at, profile.approved_course_id = at, course_id
-    profile.expires_at = until or at + timedelta(days=settings.onboarding_valid_days)
+    profile.expires_at = until or valid_until(at)
+
+
+def valid_until(at: datetime) -> datetime:
+    """How long an approval from then holds where the vendor has no date of its own."""
+    return at + timedelta(days=settings.onboarding_valid_days)
 
 
 def withdraw_approval(profile: OnboardingProfile) -> None:

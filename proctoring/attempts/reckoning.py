@@ -52,12 +52,14 @@ class Posting:
 
 
 def lock_open(keys: Iterable[int]) -> list[Attempt]:
-    """Lock those of these attempts that are open, by primary key, which is everybody's order."""
-    return [
+    """Lock those of these attempts that are open, later before earlier, which is everybody's order: who ends one goes
+    on to the person's first (``chains.Record``). Returns them by primary key."""
+    rows = [
         row
-        for some in _batches(sorted(keys))
-        for row in Attempt.objects.select_for_update().filter(pk__in=some, status__in=states.OPEN).order_by("pk")
+        for some in _batches(sorted(keys, reverse=True))
+        for row in Attempt.objects.select_for_update().filter(pk__in=some, status__in=states.OPEN).order_by("-pk")
     ]
+    return rows[::-1]
 
 
 def reckon(

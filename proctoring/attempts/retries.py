@@ -36,7 +36,7 @@ def authorize_resume(attempt: Attempt, *, by: User, reason: str, now: datetime |
     now = now or timezone.now()
     refuse_own(attempt, by)
     with locked(attempt, now=now) as row:
-        if not can_be_resumed(row, now=now) or _has_successor(row):
+        if not can_be_resumed(row, now=now) or has_successor(row):
             raise RetryNotPossible(_("This attempt cannot be resumed."))
         _grant(row, RetryKind.RESUME, by=by, now=now)
         save(row, by=by, reason=f"resume authorised: {reason}")
@@ -58,12 +58,12 @@ def reset_attempt(attempt: Attempt, *, by: User, reason: str, now: datetime | No
     with locked(attempt, now=now) as row:
         if row.status == Status.VOIDED and row.retry_kind == RetryKind.FRESH:
             return row
-        if _has_successor(row):
+        if has_successor(row):
             raise RetryNotPossible(_("A newer attempt exists: reset that one."))
         _grant(row, RetryKind.FRESH, by=by, now=now)
         if row.status == Status.VOIDED:
             save(row, by=by, reason=f"reset: {reason}")
-            effects.reset_learner_state(row, now=now)
+            effects.reconsider(row, now=now)
         else:
             move(row, Status.VOIDED, actor=Actor.STAFF, by=by, now=now, reason=f"reset: {reason}")
         if hears_of_attempts(row):
@@ -87,7 +87,7 @@ def restart_sample(
     refuse_by_exam(exam, attempt.user, now=now)
     why = f"started over: {reason}" if reason else "started over"
     with locked(attempt, now=now) as row:
-        if _has_successor(row):
+        if has_successor(row):
             raise RetryNotPossible(_("A newer attempt exists."))
         if row.status == Status.VERIFIED:
             raise IllegalTransition(_("This attempt was approved and stays as it is. You can begin another one."))
@@ -118,9 +118,10 @@ def _grant(row: Attempt, kind: RetryKind, *, by: User, now: datetime) -> None:
 
 def withdraw_retry(row: Attempt) -> None:
     """Take back a retry that no attempt has used, in memory. The history keeps that it had been granted."""
-    if row.retry_kind and not _has_successor(row):
+    if row.retry_kind and not has_successor(row):
         row.retry_kind, row.retry_granted_by, row.retry_granted_at = "", None, None
 
 
-def _has_successor(row: Attempt) -> bool:
+def has_successor(row: Attempt) -> bool:
+    """Whether the person has a newer attempt at the exam. One statement."""
     return Attempt.objects.filter(exam=row.exam_id, user=row.user_id, number__gt=row.number).exists()

@@ -47,7 +47,8 @@ def change_exam(exam: Exam, changes: Mapping[str, Any], *, by: User, now: dateti
     with transaction.atomic():
         if DATES & changes.keys():
             # Attempts before the exam: the order in which an insert that closes an older attempt takes its locks.
-            list(_open_attempts(exam).select_for_update())
+            # Among them, as ``lock_open``.
+            list(_open_attempts(exam).order_by("-pk").select_for_update())
         exam.refresh_from_db(from_queryset=Exam.objects.select_for_update())
         moves = any(name in DATES and getattr(exam, name) != value for name, value in changes.items())
         if update_exam(exam, changes, by=by) and moves:

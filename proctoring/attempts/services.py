@@ -23,7 +23,7 @@ from proctoring.attempts.creation import (
 )
 from proctoring.attempts.lifecycle import locked, move, refuse_own, save
 from proctoring.attempts.models import Attempt, TimeEntry
-from proctoring.attempts.retries import restart_sample, withdraw_retry
+from proctoring.attempts.retries import has_successor, restart_sample, withdraw_retry
 from proctoring.attempts.states import DECIDED, ENDED, OPEN, SETUP, Actor, Phase, Status, can_become
 from proctoring.attempts.timing import EntryKind, pause_seconds
 from proctoring.backends import backends
@@ -301,3 +301,6 @@ def _write_time(
 def _refuse_closed_account(row: Attempt, *, open_only: bool = False) -> None:
     if row.traits.phase in (Phase.DECIDED, Phase.CLOSED) or (open_only and not row.traits.open):
         raise Conflict(_("The time of this attempt can no longer be changed."), code="attempt_closed")
+    # What was left has been carried over: a correction here would reach nobody.
+    if not row.traits.open and has_successor(row):
+        raise Conflict(_("A newer attempt goes on with this time: correct that one."), code="attempt_closed")

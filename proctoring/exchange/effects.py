@@ -8,7 +8,7 @@ from collections.abc import Callable
 from proctoring.attempts.models import Attempt
 from proctoring.exchange.outcomes import Apply, HostFailed, Moot, nothing_to_apply
 from proctoring.host import CreditStatus, host, provides
-from proctoring.outbox.models import Delivery, Operation
+from proctoring.outbox.models import Delivery, DeliveryStatus, Operation
 from proctoring.outbox.services import HOST_METHODS, is_outdated
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ def _effect(delivery: Delivery, operation: Operation, attempt: Attempt) -> Calla
         raise Moot("the account is erased or not active")
     if is_outdated(delivery):
         raise Moot("a later effect on the same has taken its place")
+    if operation == Operation.COMPLETE_CONTENT and _is_reset_since(delivery):
+        raise Moot("the answers have been dropped since")
     if operation == Operation.RESET_LEARNER_STATE and _has_begun_again(attempt, after=int(delivery.argument)):
         raise Moot("the candidate works on a newer attempt, whose answers it would take")
     about = (user, exam.course_id, exam.content_id)
@@ -61,6 +63,15 @@ def _effect(delivery: Delivery, operation: Operation, attempt: Attempt) -> Calla
         Operation.RESET_LEARNER_STATE: lambda: lms.reset_learner_state(*about, key=key),
     }
     return calls[operation]
+
+
+def _is_reset_since(delivery: Delivery) -> bool:
+    """Whether the LMS has to forget, or has forgotten, what this says is completed: the two do not wait for each
+    other."""
+    resets = Delivery.objects.filter(
+        operation=Operation.RESET_LEARNER_STATE, target=delivery.target, target_id=delivery.target_id
+    )
+    return resets.filter(pk__gt=delivery.pk).exclude(status=DeliveryStatus.SUPERSEDED).exists()
 
 
 def _has_begun_again(attempt: Attempt, *, after: int) -> bool:

@@ -67,12 +67,9 @@ def read_next_page(alias: str, *, now: datetime) -> bool:
         page = _ask(backends[alias], course_id, position)
     except BackendError as error:
         return _note_failure(cursor, course_id, error, now=now)
-    # A plugin's mistake must not stop the other vendors' lists. Its words may hold anything: they go to the log.
-    except Exception as mistake:
-        logger.exception("the onboarding list of %s could not be read", alias)
+    except Exception as mistake:  # noqa: BLE001 - logged there
         circuits.end_trial(alias)
-        _settle(cursor, now=now, error=f"unforeseen {type(mistake).__name__}, see the log", until=now + PAUSE)
-        return False
+        return _note_mistake(cursor, mistake, now=now)
     circuits.note_vendor_answered(alias, now=now)
     try:
         _take_in(alias, course_id, page, now=now)
@@ -80,6 +77,8 @@ def read_next_page(alias: str, *, now: datetime) -> bool:
         # Somebody began at the same moment: the page is read again at once.
         _settle(cursor, now=now, error="a candidate began meanwhile")
         return True
+    except Exception as mistake:  # noqa: BLE001 - logged there
+        return _note_mistake(cursor, mistake, now=now)
     return _advance(cursor, course_id, page.next_cursor if page.next_cursor != position else "", now=now)
 
 
@@ -114,6 +113,14 @@ def _note_failure(cursor: SweepCursor, course_id: str, error: BackendError, *, n
     logger.warning("the onboarding list of %s for the course %r was refused: %s", cursor.backend, course_id, text)
     circuits.note_vendor_answered(cursor.backend, now=now)
     return _advance(cursor, course_id, "", now=now, error=f"{course_id}: {text}")
+
+
+def _note_mistake(cursor: SweepCursor, mistake: Exception, *, now: datetime) -> bool:
+    """A plugin's mistake, in its call or in what it returned, must not stop the other vendors' lists. Its words may
+    hold anything: they go to the log."""
+    logger.error("the onboarding list of %s could not be read", cursor.backend, exc_info=mistake)
+    _settle(cursor, now=now, error=f"unforeseen {type(mistake).__name__}, see the log", until=now + PAUSE)
+    return False
 
 
 def _advance(cursor: SweepCursor, course_id: str, next_cursor: str, *, now: datetime, error: str | None = None) -> bool:

@@ -36,9 +36,10 @@ def erase_user(user: User, *, by: User | None, reason: str, now: datetime | None
     Vendors are told through the outbox; the ids by which they know the person go when they have confirmed. Erasing
     again erases what came since; where nothing did, the last certificate is returned.
 
-    Raises ``Conflict``: ``legal_hold``; ``attempt_open`` while an attempt has not ended (whoever erases decides first
-    whether to void it); ``call_in_hand`` while a vendor is being called. Raises ``InvalidInput`` without a reason,
-    ``NotConfigured`` without ``PSEUDONYM_KEYS``. Opens every kept message that belongs to no single attempt.
+    Raises ``Conflict``: ``legal_hold``, also on others whom they have reviewed; ``attempt_open`` while an attempt has
+    not ended (whoever erases decides first whether to void it); ``call_in_hand`` while a vendor is being called. Raises
+    ``InvalidInput`` without a reason, ``NotConfigured`` without ``PSEUDONYM_KEYS``. Opens every kept message that
+    belongs to no single attempt.
     """
     now = now or timezone.now()
     if not reason.strip():
@@ -59,7 +60,7 @@ def erase_user(user: User, *, by: User | None, reason: str, now: datetime | None
         return make_certificate(
             CertificateKind.ERASURE,
             subject=subjects[0],
-            reason=names.without(reason.strip()),
+            reason=mentions.every_word_of(names).without(reason.strip()),
             counts=counts,
             vendors=vendors,
             now=now,
@@ -68,8 +69,9 @@ def erase_user(user: User, *, by: User | None, reason: str, now: datetime | None
 
 
 def _lock_attempts(user: User, *, now: datetime) -> None:
-    """Lock them all: a review that arrives now waits, and then finds that the attempt was erased."""
-    for attempt in Attempt.objects.select_for_update().filter(user=user.pk).order_by("pk"):
+    """Lock them all, later before earlier like everybody: a review that arrives now waits, and then finds that the
+    attempt was erased."""
+    for attempt in Attempt.objects.select_for_update().filter(user=user.pk).order_by("-pk"):
         if attempt.is_overdue(now):
             with locked(attempt, now=now):
                 continue
@@ -90,6 +92,6 @@ def _erase(
     counts.update(erase_rows(user.pk, now=now))
     counts["idempotencyrecord"] += mentions.blank_answers(user.pk, names)
     counts.update(mentions.remove_reviewers_name(user, names, now=now))
-    counts["circuit"] += mentions.clean_circuits(Words((*names.texts, *ids.texts)))
+    counts.update(mentions.clean_errors(Words((*names.texts, *ids.texts))))
     counts["logentry"] += mentions.blank_log_entries(logged)
     return counts, vendors

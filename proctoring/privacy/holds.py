@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
@@ -12,7 +12,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from proctoring.attempts.models import Attempt
+from proctoring.allowances.models import Allowance
+from proctoring.attempts.models import Attempt, OnboardingProfile
 from proctoring.errors import Conflict, InvalidInput
 from proctoring.privacy.models import LegalHold
 
@@ -55,9 +56,8 @@ def release_hold(hold: LegalHold, *, by: User | None, now: datetime | None = Non
 
 
 def refuse_under_hold(user_pk: int) -> None:
-    """Raise ``Conflict`` (``legal_hold``) where the person, or a course in which they have attempts, is held."""
-    courses = Attempt.objects.filter(user=user_pk).order_by().values_list("exam__course_id", flat=True).distinct()
-    if _in_force().filter(Q(user=user_pk) | Q(course_id__in=list(courses))).exists():
+    """Raise ``Conflict`` (``legal_hold``) where the person is held, or a course in which something is kept of them."""
+    if _in_force().filter(Q(user=user_pk) | Q(course_id__in=_courses_of(user_pk))).exists():
         raise Conflict(_("A legal hold is in force: nothing of this person may be erased."), code="legal_hold")
 
 
@@ -85,6 +85,21 @@ def lock_person(user_pk: int) -> None:
     """
     rows = get_user_model()._default_manager.select_for_update(no_key=connection.features.has_select_for_no_key_update)
     list(rows.filter(pk=user_pk).values_list("pk"))
+
+
+def _courses_of(user_pk: int) -> set[str]:
+    """Those of which erasure would take a row: allowances, also withdrawn ones, and profiles need no attempt. One
+    statement."""
+    kept: tuple[tuple[Any, str], ...] = (
+        (Attempt.objects, "exam__course_id"),
+        (Allowance.objects, "course_id"),
+        (Allowance.history, "course_id"),
+        (OnboardingProfile.objects, "course_id"),
+        (OnboardingProfile.objects, "approved_course_id"),
+    )
+    first, *others = (rows.filter(user=user_pk).order_by().values_list(name, flat=True) for rows, name in kept)
+    # Empty: of no course. A hold on a person names none either.
+    return set(first.union(*others)) - {""}
 
 
 def _in_force() -> QuerySet[LegalHold]:

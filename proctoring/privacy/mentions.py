@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from proctoring.attempts.models import Attempt
-from proctoring.errors import NotConfigured
+from proctoring.errors import Conflict, NotConfigured
 from proctoring.host import host
 from proctoring.idempotency.models import IdempotencyRecord
-from proctoring.inbox.models import MessageStatus, WebhookMessage
+from proctoring.inbox.models import MessageStatus, SweepCursor, WebhookMessage
 from proctoring.outbox.models import Circuit
 from proctoring.privacy.blanking import BATCH, blank, in_batches
+from proctoring.privacy.holds import held_rows
 from proctoring.privacy.models import Pseudonym
-from proctoring.privacy.rules import RULES, history_of
+from proctoring.privacy.rules import RULES, history_of, label
 from proctoring.privacy.words import Words
 from proctoring.reviews.models import Review
 
@@ -34,6 +36,11 @@ def names_of(user: User) -> Words:
     given = Attempt.history.filter(user=user.pk).order_by().values_list("full_name", flat=True).distinct()
     account = (user.get_username(), user.get_full_name(), host().full_name(user), host().email(user))
     return Words((*account, *given))
+
+
+def every_word_of(names: Words) -> Words:
+    """The names and each of their words, however short: for a sentence that is about this person alone."""
+    return Words((word for name in names.texts for word in (name, *name.split())), shortest=2)
 
 
 def ids_of(user_pk: int) -> Words:
@@ -88,20 +95,23 @@ def blank_answers(user_pk: int, names: Words) -> int:
 
 def remove_reviewers_name(user: User, names: Words, *, now: datetime) -> dict[str, int]:
     """The person as a reviewer of others: their name goes, from the versions and the vendor's messages too, and their
-    decisions stay."""
-    theirs = Q(author=user.pk) | Q(reviewed_by__in=names.texts)
+    decisions stay.
+
+    Raises ``Conflict`` (``legal_hold``) where one of those others is held: a case keeps who reviewed it.
+    """
     history: Any = history_of(Review)
+    held = held_rows("attempt")
     counts: dict[str, int] = {}
     keys: set[int] = set()
     for model in (Review, history):
-        counts[str(model._meta.model_name)] = 0
-        for row in model._base_manager.filter(theirs).exclude(attempt__user=user.pk).iterator(chunk_size=BATCH):
-            changes = {"reviewed_by": names.without(row.reviewed_by), "payload": names.without(row.payload)}
-            if changes != {"reviewed_by": row.reviewed_by, "payload": row.payload}:
-                model._base_manager.filter(pk=row.pk).update(**changes)
-                counts[str(model._meta.model_name)] += 1
-                if row.message_id is not None:
-                    keys.add(row.message_id)
+        if next(_reviews_naming(user, names, model._base_manager.filter(held)), None) is not None:
+            raise Conflict(_("A legal hold is in force on somebody whom this person has reviewed."), code="legal_hold")
+        counts[label(model)] = 0
+        for row, changes in _reviews_naming(user, names, model._base_manager.all()):
+            model._base_manager.filter(pk=row.pk).update(**changes)
+            counts[label(model)] += 1
+            if row.message_id is not None:
+                keys.add(row.message_id)
     rule = RULES[WebhookMessage]
     messages = WebhookMessage.objects.filter(pk__in=keys)
     counts["webhookmessage"] = sum(blank(messages, rule.personal, now=now, stamp=rule.stamp))
@@ -127,12 +137,15 @@ def rows_about(user_pk: int) -> list[tuple[type[Model], list[str]]]:
     return [(model, sorted(set(_keys(model, user_pk)))) for model, rule in RULES.items() if rule.about is not None]
 
 
-def clean_circuits(words: Words) -> int:
-    """Vendors like to say whom they refuse."""
-    cleaned = 0
-    for circuit in Circuit.objects.exclude(last_error=""):
-        if (said := words.without(circuit.last_error)) != circuit.last_error:
-            cleaned += Circuit.objects.filter(pk=circuit.pk).update(last_error=said)
+def clean_errors(words: Words) -> dict[str, int]:
+    """Vendors like to say whom they refuse: what is kept of it beside connections and the reading of lists."""
+    cleaned: dict[str, int] = {}
+    for model in (Circuit, SweepCursor):
+        rows, name = model._base_manager, label(model)
+        cleaned[name] = 0
+        for row in rows.exclude(last_error=""):
+            if (said := words.without(row.last_error)) != row.last_error:
+                cleaned[name] += rows.filter(pk=row.pk).update(last_error=said)
     return cleaned
 
 
@@ -151,6 +164,15 @@ def _body(message: WebhookMessage) -> bytes:
     except NotConfigured:
         # Its key is gone, so nobody will ever read it.
         return b""
+
+
+def _reviews_naming(user: User, names: Words, reviews: QuerySet[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Reviews of others, or versions of such, that name the person; each with what is left without the name."""
+    theirs = reviews.filter(Q(author=user.pk) | Q(reviewed_by__in=names.texts)).exclude(attempt__user=user.pk)
+    for row in theirs.iterator(chunk_size=BATCH):
+        changes = {"reviewed_by": names.without(row.reviewed_by), "payload": names.without(row.payload)}
+        if changes != {"reviewed_by": row.reviewed_by, "payload": row.payload}:
+            yield row, changes
 
 
 def _names_key(answer: Any, user_pk: int) -> bool:

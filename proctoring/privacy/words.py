@@ -14,11 +14,11 @@ REMOVED = "[removed]"
 
 
 class Words:
-    def __init__(self, texts: Iterable[str]) -> None:
+    def __init__(self, texts: Iterable[str], *, shortest: int = SEARCHABLE) -> None:
         self.texts = frozenset(text.strip() for text in texts if text and text.strip())
         self._whole = frozenset(text.casefold() for text in self.texts)
         # The longest first, so that a name inside of an address does not leave the rest of it standing.
-        long = sorted((text for text in self.texts if len(text) >= SEARCHABLE), key=len, reverse=True)
+        long = sorted((text for text in self.texts if len(text) >= shortest), key=len, reverse=True)
         pattern = "|".join(re.escape(text) for text in long)
         self._inside = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE) if long else None
 

@@ -5,7 +5,7 @@ A review is one version of a verdict on an attempt, written once; only whether i
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
@@ -41,6 +41,15 @@ def review_status_choices() -> list[tuple[str, Any]]:
 
 def review_source_choices() -> list[tuple[str, Any]]:
     return ReviewSource.choices
+
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""By so much a vendor's clock may be ahead, and its messages still be put in order by it."""
+
+
+def believed_moment(stated: datetime, received: datetime) -> datetime:
+    """What the order goes by: the vendor's word, but a clock that is far ahead must not rule for years."""
+    return min(stated, received + CLOCK_SKEW)
 
 
 def video_context(attempt_id: int) -> str:
@@ -129,8 +138,7 @@ class Review(models.Model):
 
     @property
     def effective_at(self) -> datetime:
-        """What the order goes by: the vendor's word, but a clock that is ahead must not rule for years."""
-        return min(self.occurred_at, self.received_at)
+        return believed_moment(self.occurred_at, self.received_at)
 
     @property
     def is_current(self) -> bool:
@@ -223,8 +231,7 @@ class Rating(models.Model):
 
     @property
     def effective_at(self) -> datetime:
-        """What the order goes by, as with reviews: a clock that is ahead must not rule for years."""
-        return min(self.rated_at, self.fetched_at)
+        return believed_moment(self.rated_at, self.fetched_at)
 
 
 class VideoView(models.Model):

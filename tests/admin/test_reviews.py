@@ -89,11 +89,34 @@ def test_others_do_not(as_person: Callable[..., Client], review: Review, who: st
     assert not VideoView.objects.exists()
 
 
-def test_nobody_opens_the_recording_of_their_own_attempt(as_person: Callable[..., Client], review: Review) -> None:
-    client = as_person("reviewer-of-algebra")
-    Attempt.objects.update(user=get_user_model().objects.get(username="reviewer-of-algebra"))
-    assert video(review) not in page(client, review)
-    assert client.get(video(review)).status_code == 403
+@pytest.mark.parametrize("role", ["reviewer", "staff", "invigilator"])
+def test_nobody_reads_what_is_said_about_their_own_attempt(
+    as_person: Callable[..., Client], review: Review, role: str
+) -> None:
+    client = as_person(f"{role}-of-algebra")
+    Attempt.objects.update(user=get_user_model().objects.get(username=f"{role}-of-algebra"))
+    Attempt.history.update(history_change_reason="Seen the video")
+    assert list(client.get(reverse("admin:proctoring_review_changelist")).context["cl"].result_list) == []
+    for name in ("change", "history"):
+        answer = client.get(reverse(f"admin:proctoring_review_{name}", args=(review.pk,)))
+        assert answer.status_code in (302, 404)
+    assert client.get(video(review)).status_code == 404
+    attempt = client.get(reverse("admin:proctoring_attempt_change", args=(review.attempt_id,)))
+    assert "Ledger of time" in attempt.content.decode()
+    for words in ("Seen the video", "script", "rita", reverse("admin:proctoring_review_change", args=(review.pk,))):
+        assert words not in attempt.content.decode().partition('id="content-main"')[2].partition("<footer")[0]
+    version = Attempt.history.filter(id=review.attempt_id).latest()
+    for address in (
+        reverse("admin:proctoring_attempt_history", args=(review.attempt_id,)),
+        reverse("admin:proctoring_attempt_simple_history", args=(review.attempt_id, version.pk)),
+    ):
+        assert client.get(address).status_code == 403
+    assert not VideoView.objects.exists()
+
+
+def test_who_answers_for_the_whole_lms_does(boss_client: Client, boss: Any, review: Review) -> None:
+    Attempt.objects.update(user=boss)
+    assert "Seen the video" in page(boss_client, review)
 
 
 def test_where_there_is_no_recording_or_no_key_nothing_is_found(

@@ -104,6 +104,7 @@ class TestOne:
         body = {"user": candidate.user.email.upper(), "course_id": A, "kind": "exemption", "exemptions": [1002, 1002]}
         shown = staff.post("/allowances/", body).json()
         assert (shown["exam"], shown["exemptions"], shown["minutes"]) == (None, [1002], None)
+        assert staff.post("/allowances/", {**body, "exam": shown["exam"]}).json()["id"] == shown["id"]
 
     def test_a_course_in_another_spelling_is_a_course_of_its_own_or_a_conflict(
         self, superuser: Person, candidate: Person

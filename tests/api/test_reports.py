@@ -70,6 +70,14 @@ def test_any_courses_name_works_in_the_path(course_id: str, person: Any) -> None
     assert staff.client.get(f"/proctoring/api/v1/courses/{course_id}/violation-report/").status_code == 200
 
 
+@pytest.mark.parametrize("course_id", ["a\x00b", "x" * 256])
+def test_what_can_be_no_course_is_refused_before_the_answer_begins(
+    course_id: str, superuser: Person, candidate: Person
+) -> None:
+    refused(superuser.get(path(course_id)), 400, "invalid")
+    refused(candidate.get(path(course_id)), 403, "permission_denied")
+
+
 def test_a_course_without_attempts_is_a_header(staff: Person) -> None:
     assert text(staff.get(path(A))).splitlines() == [",".join(COLUMNS)]
 

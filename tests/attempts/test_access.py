@@ -195,3 +195,10 @@ def test_a_status_that_this_version_does_not_know_opens_nothing() -> None:
     attempt.status = "written_by_a_newer_version"
     decision = decide(exam, user, attempt, BEFORE)
     assert (decision.allowed, decision.reason) == (False, "unknown_status")
+
+
+def test_who_was_declined_by_a_cascade_sees_nothing_before_the_exam_opens() -> None:
+    exam, user, attempt = built(Status.DECLINED, exam_type=ExamType.PROCTORED, allow_opt_out=True, opens_at=BEFORE)
+    decision = decide(exam, user, attempt, TEN)
+    assert (decision.allowed, decision.reason) == (False, "not_open_yet")
+    assert decide(exam, user, attempt, BEFORE).allowed

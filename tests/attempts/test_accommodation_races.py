@@ -13,8 +13,9 @@ from proctoring.attempts import services
 from proctoring.attempts.accommodations import Outcome, change_allowance, grant_allowances, withdraw_allowance
 from proctoring.attempts.creation import create_attempt
 from proctoring.attempts.models import Attempt, TimeEntry
-from proctoring.exams.models import Exam
+from proctoring.exams.models import Exam, ExamType
 from tests.attempts.racing import TIMES, kinds, race
+from tests.effecting import effects
 from tests.factories import TEN, AllowanceFactory, AttemptFactory, ExamFactory, UserFactory, at
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
@@ -118,3 +119,20 @@ def test_changes_starts_and_submissions_at_once_deadlock_nobody() -> None:
         assert (rows[0].total_seconds, rows[0].expires_at) == (5400, at(12, 0))
         assert rows[1].total_seconds in (3600, 5400)
         assert (rows[2].total_seconds, rows[2].expires_at) == (6600, TEN.replace(hour=11, minute=50))
+
+
+def test_a_course_wide_grant_beside_the_end_of_a_resumed_attempt_deadlocks_nobody(settings: Any) -> None:
+    """Who ends the later one goes on to the person's first attempts at the exam and in the course."""
+    effects(settings)
+    boss = UserFactory(is_superuser=True)
+    for turn in range(TIMES):
+        user: Any = UserFactory()
+        here = {"exam__exam_type": ExamType.PROCTORED, "exam__course_id": f"c{turn}", "user": user}
+        AttemptFactory(**here, status="started")
+        first = AttemptFactory(**here, status="error", retry_kind="resume")
+        second = AttemptFactory(exam=first.exam, user=user, number=2, status="started", resumed_from=first)
+        answers = race(
+            lambda e=first.exam, u=user: grant(e, [u], TEN_MORE, boss, course=True),
+            lambda row=second: services.submit_attempt(row, by=row.user, now=NOW),
+        )
+        assert kinds(answers) == ["ok", "ok"], answers

@@ -208,6 +208,33 @@ def test_a_void_alone_keeps_the_answers_and_a_later_reset_drops_them(exam: Exam,
     assert owed() == ["reset_learner_state 1"]
 
 
+def test_a_reset_of_a_part_that_was_voided_before_annuls_the_whole_chain(
+    exam: Exam, candidate: AbstractUser, staff: AbstractUser, lms: EffectsHost
+) -> None:
+    first, second = chain(exam, candidate, "terminated", "submitted")
+    step(first, Status.REJECTED)
+    work()
+    services.void_attempt(reread(second), by=staff, actor=Actor.STAFF, now=LATER)
+    assert owed() == [], "what is left of the chain is rejected"
+    reset_attempt(reread(second), by=staff, reason="", now=LATER)
+    assert owed() == ["reset_learner_state 2", "set_credit withdrawn", "undo_grade_override", "restore_certificate"]
+
+
+def test_a_completion_that_is_late_does_not_come_after_the_reset(
+    exam: Exam, candidate: AbstractUser, staff: AbstractUser, lms: EffectsHost
+) -> None:
+    attempt = AttemptFactory(exam=exam, user=candidate, status=Status.STARTED)
+    lms.failing["complete"] = ConnectionError()
+    step(attempt, Status.SUBMITTED, Actor.CANDIDATE)
+    work(LATER)
+    reset_attempt(reread(attempt), by=staff, reason="", now=LATER)
+    work(LATER)
+    lms.failing.clear()
+    work()
+    assert [call[0] for call in lms.calls if call[0] in ("complete", "reset")] == ["reset"]
+    assert owed() == []
+
+
 def test_content_is_completed_once_for_all_attempts_until_the_answers_are_reset(
     exam: Exam, candidate: AbstractUser, staff: AbstractUser, lms: EffectsHost
 ) -> None:

@@ -15,6 +15,7 @@ from proctoring.attempts.creation import create_attempt
 from proctoring.attempts.lifecycle import locked, move
 from proctoring.attempts.models import Attempt, OnboardingProfile, RetryKind
 from proctoring.attempts.onboarding import apply_vendor_list, blocked_in_vain, free_blocked
+from proctoring.attempts.profiles import withdraw_approval
 from proctoring.attempts.standing import standing_of
 from proctoring.attempts.states import BLOCKED, Actor, Status
 from proctoring.backends.types import OnboardingRecord
@@ -79,6 +80,28 @@ def test_somebody_without_a_profile_at_the_vendor_gets_none_here(candidate: Abst
 def test_how_long_the_vendors_approval_holds(candidate: AbstractUser, facts: dict[str, Any], until: datetime) -> None:
     tell(candidate, Word.APPROVED, **facts)
     assert stored(candidate).expires_at == until
+
+
+def test_a_renewal_at_the_vendor_is_news_though_the_word_is_the_same(candidate: AbstractUser) -> None:
+    tell(candidate, Word.APPROVED, changed_at=TEN, in_course=True)
+    renewed = TEN + timedelta(days=350)
+    assert tell(candidate, Word.APPROVED, renewed, changed_at=renewed)
+    row = stored(candidate)
+    assert (row.approved_at, row.expires_at, row.approved_course_id) == (renewed, renewed + YEAR, HERE)
+    versions = row.history.count()
+    assert not tell(candidate, Word.APPROVED, renewed + timedelta(days=1), changed_at=renewed)
+    assert not tell(candidate, Word.APPROVED, renewed, changed_at=renewed + YEAR), "a clock that is ahead"
+    assert not tell(candidate, Word.APPROVED, renewed, changed_at=renewed, expires_at=renewed), "no longer"
+    assert stored(candidate).history.count() == versions
+
+
+def test_an_approval_that_was_taken_back_here_is_not_renewed_by_the_list(candidate: AbstractUser) -> None:
+    tell(candidate, Word.APPROVED, changed_at=TEN)
+    row = stored(candidate)
+    withdraw_approval(row)
+    row.save()
+    assert not tell(candidate, Word.APPROVED, at(12, 0), changed_at=at(11, 0))
+    assert stored(candidate).expires_at is None
 
 
 def test_an_approval_that_is_over_already_is_expired(candidate: AbstractUser) -> None:

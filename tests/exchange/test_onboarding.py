@@ -196,6 +196,19 @@ def test_a_plugin_that_misbehaves_is_noted_and_harms_nobody(registrar: Registrar
     assert not OnboardingProfile.objects.exists()
 
 
+def test_what_a_plugin_returned_may_be_unusable_too(registrar: Registrar, course: Any) -> None:
+    course("a")
+    one = OnboardingRecord(
+        candidate_id=candidate_id("registrar", UserFactory().pk),
+        status=ProfileStatus.APPROVED,
+        changed_at=TEN.replace(tzinfo=None),
+    )
+    registrar.pages["a", ""] = OnboardingPage(records=(one,))
+    assert not read()
+    assert (cursor().last_error, cursor().claimed_until) == ("unforeseen TypeError, see the log", TEN + PAUSE)
+    assert not OnboardingProfile.objects.exists()
+
+
 def test_a_cursor_that_turns_in_a_circle_ends(registrar: Registrar, course: Any) -> None:
     course("a")
     registrar.pages["a", ""] = page(next_cursor="1")

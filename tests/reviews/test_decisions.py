@@ -48,6 +48,14 @@ def test_a_vendors_clock_that_is_years_ahead_has_not_the_last_word_for_years(sub
     assert submitted.status == Status.SECOND_REVIEW_REQUIRED
 
 
+def test_a_clock_that_is_somewhat_ahead_still_says_which_one_is_the_correction(submitted: Any) -> None:
+    vendor_says(submitted, ReviewStatus.PASSED, at(12, 2, 20), at(12, 0, 25))
+    overtaken = vendor_says(submitted, ReviewStatus.VIOLATION, at(12, 2, 10), at(12, 0, 30))
+    assert overtaken.not_applied_reason == "older_than_applied"
+    submitted.refresh_from_db()
+    assert submitted.status == Status.VERIFIED
+
+
 def test_a_decision_takes_back_a_resume_that_was_not_used(submitted: Any) -> None:
     submitted.retry_kind = RetryKind.RESUME
     submitted.save()

@@ -79,16 +79,19 @@ class TermsSerializer(serializers.Serializer[Any]):
 
 
 class GrantSerializer(TermsSerializer):
-    """For one `exam`, or with a `course_id` alone for every exam of the course, now and later."""
+    """For one `exam`, or with a `course_id` and no exam (or null, as such an allowance shows it) for every exam of the
+    course, now and later."""
 
     kind = serializers.ChoiceField(choices=AllowanceKind.choices)
     user = PersonNameField()
-    exam = IdField(required=False)
+    exam = IdField(required=False, allow_null=True)
     course_id = serializers.CharField(required=False, max_length=255)
 
     where = "exam"
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get(self.where) is None:
+            attrs.pop(self.where, None)
         if (self.where in attrs) == ("course_id" in attrs):
             refuse({self.where: str(_("Name either this or a course_id."))})
         return attrs

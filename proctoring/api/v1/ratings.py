@@ -20,6 +20,9 @@ from proctoring.api.v1.reviews import TAG
 from proctoring.api.wire import UtcDateTimeField
 from proctoring.reviews.models import Rating, RatingSource
 
+MAX_DECIMALS = 20
+"""Of a number in a filter: there are databases that cannot read ``1e-999999``."""
+
 
 class RatingSerializer(serializers.Serializer[Any]):
     """`risk` is 0 to 1, high is risky, mapped from the vendor's own scale (`raw_value`, `raw_scale`)."""
@@ -42,7 +45,9 @@ class RatingSerializer(serializers.Serializer[Any]):
 
 class RatingFilter(django_filters.FilterSet):
     exam = IdFilter(field_name="exam_id")
-    risk_min = django_filters.NumberFilter(field_name="risk", lookup_expr="gte", min_value=0, max_value=1)
+    risk_min = django_filters.NumberFilter(
+        field_name="risk", lookup_expr="gte", min_value=0, max_value=1, decimal_places=MAX_DECIMALS
+    )
     current = TrueOrFalseFilter(
         method="that_counts", label="True, the default: each attempt's newest. False: also those before it"
     )

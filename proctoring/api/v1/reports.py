@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from proctoring.api.base import ApiViewSet, refuse
 from proctoring.api.openapi import operation
+from proctoring.api.v1.registration import CourseId
 from proctoring.api.v1.reviews import TAG
 from proctoring.host import host
 from proctoring.permissions import is_course_staff, may_review, may_watch
@@ -37,6 +38,8 @@ class CourseReports(ApiViewSet):
         if not (is_course_staff(user, course_id) or may_review(user, course_id)):
             seen = host().may_see_course(user, course_id) or may_watch(user, course_id)
             raise exceptions.PermissionDenied if seen else exceptions.NotFound
+        # What the first row would stumble over is said before the answer has begun.
+        CourseId(data={"course_id": course_id}).is_valid(raise_exception=True)
         export = EXPORTS.get(request.query_params.get("export", "csv"))
         if export is None:
             refuse({"export": _("Must be csv or ndjson.")})
