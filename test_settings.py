@@ -132,6 +132,9 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
 
+# Mails are printed: no mail server is needed to try a command or a worker.
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
 }
