@@ -27,7 +27,11 @@ from proctoring.outbox.services import repeat
 if TYPE_CHECKING:
     from proctoring.host import User
 
-PAGES = {DeliveryTarget.EXAM.value: "exam", DeliveryTarget.ATTEMPT.value: "attempt"}
+PAGES = {
+    DeliveryTarget.EXAM.value: "exam",
+    DeliveryTarget.ATTEMPT.value: "attempt",
+    DeliveryTarget.BOOKING.value: "booking",
+}
 """The targets that have a page of their own here."""
 
 SHOWN = 50

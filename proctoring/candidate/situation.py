@@ -15,7 +15,9 @@ from proctoring.attempts.due_dates import due_at_for
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.states import BLOCKED, OPEN, SETUP, TRAITS, Actor, Phase, Status, can_become
 from proctoring.backends import backends
-from proctoring.candidate.launch import Launch, read_launch
+from proctoring.bookings.models import LiveSession
+from proctoring.bookings.sessions import is_open, sessions_of
+from proctoring.candidate.launch import Launch, read_launch, safe_link
 from proctoring.candidate.screens import Screen, screen_for
 from proctoring.conf import settings
 from proctoring.errors import CreationRefused, UnknownBackend
@@ -85,6 +87,22 @@ class Situation:
     @cached_property
     def launch(self) -> Launch:
         return read_launch(self.attempt.launch_data) if self.attempt else Launch()
+
+    @cached_property
+    def session(self) -> LiveSession | None:
+        """The live session that is on or comes next, as long as there is something to be watched."""
+        over = self.attempt is not None and (self.status is None or self.status not in OPEN)
+        if (over and not self.next_step) or not self._vendor_says("takes_live_bookings", otherwise=False):
+            return None
+        mine = sessions_of(self.user, exam=self.exam)
+        return next((one for one in mine if one.booking.reserved_until > self.now), None)
+
+    @property
+    def session_link(self) -> str:
+        """The way into the live session, while its room is open."""
+        if self.session is None or not is_open(self.session, self.now):
+            return ""
+        return safe_link(self.session.join_url)
 
     @cached_property
     def has_vendor(self) -> bool:
@@ -185,6 +203,7 @@ class Situation:
             self.screen.value,
             attempt and (attempt.pk, self.status, attempt.retry_kind, attempt.acknowledged_at),
             self.launch,
+            self.session and (self.session.pk, self.session_link),
             self.allowed,
             self.refusal.code if self.next_step and self.refusal else "",
         )

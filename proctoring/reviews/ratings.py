@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -37,20 +38,46 @@ def record_rating(
     Raises ``MalformedMessage`` where the plugin's risk is not between 0 and 1.
     """
     now = now or timezone.now()
-    # A NaN fails both comparisons.
-    if not 0 <= event.risk <= 1:
-        raise MalformedMessage("The plugin gave a risk that is not between 0 and 1.")
-    rating = Rating(
-        raw_value=event.raw_value.replace("\x00", "")[:60],
-        raw_scale=event.raw_scale.replace("\x00", "")[:60],
-        risk=Decimal(str(event.risk)).quantize(STEP),
-        mapping_version=event.mapping_version[:40],
-        source=source,
-        rated_at=event.occurred_at,
-        fetched_at=now,
-        message=message,
-    )
-    return _keep(attempt, rating, now=now)
+    return _keep(attempt, _vendors_rating(event, source=source, message=message, now=now), now=now)
+
+
+def record_ratings(
+    rated: Sequence[tuple[Attempt, AttemptRated]], *, source: RatingSource, now: datetime
+) -> list[Rating | None]:
+    """Keep many ratings of a vendor's list, each of another attempt or moment. None in the place of one that is kept
+    already, whichever way it came, or whose attempt was erased. Five statements, however many. The caller has a
+    transaction.
+
+    Raises ``MalformedMessage`` where the plugin's risk is not between 0 and 1.
+    """
+    if not rated:
+        return []
+    keys = {attempt.pk for attempt, _event in rated}
+    locked_rows = Attempt.objects.select_for_update().filter(pk__in=keys, erased_at=None).order_by("-pk")
+    attempts = {row.pk: row for row in locked_rows}
+    kept = list(Rating.objects.filter(attempt__in=attempts))
+    seen = {(one.attempt_id, one.rated_at, one.raw_value) for one in kept}
+    current = {one.attempt_id: one for one in kept if one.is_current}
+    made: list[Rating | None] = []
+    for attempt, event in rated:
+        rating = _vendors_rating(event, source=source, message=None, now=now)
+        same = (attempt.pk, rating.rated_at, rating.raw_value)
+        if attempt.pk not in attempts or same in seen:
+            made.append(None)
+            continue
+        seen.add(same)
+        before = current.get(attempt.pk)
+        rating.attempt, rating.exam_id = attempts[attempt.pk], attempts[attempt.pk].exam_id
+        rating.is_current = before is None or rating.effective_at >= before.effective_at
+        if rating.is_current:
+            if before is not None:
+                before.is_current = False
+            current[attempt.pk] = rating
+        made.append(rating)
+    overruled = [one.pk for one in kept if not one.is_current]
+    Rating.objects.filter(pk__in=overruled, is_current=True).update(is_current=False)
+    Rating.objects.bulk_create([one for one in made if one is not None])
+    return made
 
 
 def set_risk(attempt: Attempt, risk: Decimal, *, by: User, now: datetime | None = None) -> Rating:
@@ -72,6 +99,24 @@ def set_risk(attempt: Attempt, risk: Decimal, *, by: User, now: datetime | None 
         fetched_at=now,
     )
     return _keep(attempt, rating, now=now)
+
+
+def _vendors_rating(
+    event: AttemptRated, *, source: RatingSource, message: WebhookMessage | None, now: datetime
+) -> Rating:
+    # A NaN fails both comparisons.
+    if not 0 <= event.risk <= 1:
+        raise MalformedMessage("The plugin gave a risk that is not between 0 and 1.")
+    return Rating(
+        raw_value=event.raw_value.replace("\x00", "")[:60],
+        raw_scale=event.raw_scale.replace("\x00", "")[:60],
+        risk=Decimal(str(event.risk)).quantize(STEP),
+        mapping_version=event.mapping_version[:40],
+        source=source,
+        rated_at=event.occurred_at,
+        fetched_at=now,
+        message=message,
+    )
 
 
 def _keep(attempt: Attempt, rating: Rating, *, now: datetime) -> Rating:

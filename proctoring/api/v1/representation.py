@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.utils.functional import cached_property
 from rest_framework import serializers
 
 from proctoring.api.base import Viewer
@@ -14,8 +15,10 @@ from proctoring.api.wire import UtcDateTimeField
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.retries import can_be_resumed
 from proctoring.attempts.states import TRAITS, Clock, Phase, Status
+from proctoring.bookings.sessions import is_open, sessions_of
 from proctoring.conf import settings
-from proctoring.exams.models import ExamType
+from proctoring.errors import NotConfigured, UnknownBackend
+from proctoring.exams.models import Exam, ExamType
 
 
 class PersonSerializer(serializers.ModelSerializer[Any]):
@@ -46,7 +49,8 @@ class ResumeSerializer(serializers.Serializer[Any]):
     grantable = serializers.BooleanField()
 
 
-# Wants rows of for_reading(), and "now" and "viewer" in its context: then it makes no query of its own.
+# Wants rows of for_reading(), and "now" and "viewer" in its context: then it makes no query of its own, or one where a
+# vendor takes live bookings, however many attempts there are.
 class AttemptSerializer(serializers.Serializer[Any]):
     """An attempt at the moment `server_time`: one whose deadline has passed has ended, whoever has noticed."""
 
@@ -78,7 +82,32 @@ class AttemptSerializer(serializers.Serializer[Any]):
     resume = ResumeSerializer()
 
     def to_representation(self, instance: Attempt) -> dict[str, Any]:
-        return super().to_representation(Shown(instance, self.context["now"], self.context["viewer"]))
+        return super().to_representation(Shown(instance, self.context["now"], self.context["viewer"], self.rooms))
+
+    @cached_property
+    def rooms(self) -> OpenRooms:
+        return OpenRooms(self.context["viewer"].user, self.context["now"])
+
+
+class OpenRooms:
+    """The viewer's own ways into the live sessions that are open now."""
+
+    def __init__(self, user: Any, now: datetime) -> None:
+        self.user = user
+        self.now = now
+
+    def link(self, exam: Exam) -> str:
+        """Empty where there is none, and where the key that opens it is gone: that must not cost the candidate the
+        sight of their clock."""
+        try:
+            session = self._by_exam.get(exam.pk) if exam.vendor.takes_live_bookings else None
+            return session.join_url if session is not None else ""
+        except (NotConfigured, UnknownBackend):
+            return ""
+
+    @cached_property
+    def _by_exam(self) -> dict[int, Any]:
+        return {session.exam_id: session for session in sessions_of(self.user) if is_open(session, self.now)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +117,7 @@ class Shown:
     attempt: Attempt
     server_time: datetime
     viewer: Viewer
+    rooms: OpenRooms
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.attempt, name)
@@ -128,11 +158,15 @@ class Shown:
 
     @property
     def launch(self) -> dict[str, Any] | None:
-        """The candidate's own way in: shown to them, and to staff, who help them."""
+        """The candidate's own way in: shown to them, and to staff, who help them. Into a live session they alone go."""
         attempt, viewer = self.attempt, self.viewer
-        if attempt.user_id != viewer.user.pk and not viewer.administers(attempt.exam.course_id):
+        is_own = attempt.user_id == viewer.user.pk
+        if not is_own and not viewer.administers(attempt.exam.course_id):
             return None
-        return {"download_url": "", "instructions": (), "join_url": "", **attempt.launch_data}
+        launch = {"download_url": "", "instructions": (), "join_url": "", **attempt.launch_data}
+        if is_own and (link := self.rooms.link(attempt.exam)):
+            launch["join_url"] = link
+        return launch
 
     @property
     def resume(self) -> dict[str, Any]:

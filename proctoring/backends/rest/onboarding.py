@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from proctoring.backends.http import tame_id, tame_moment, tame_text
+from proctoring.backends.http import tame_id, tame_text
+from proctoring.backends.rest.answers import sane_moment
 from proctoring.backends.types import OnboardingPage, OnboardingRecord, ProfileStatus
 from proctoring.errors import BackendError
 
@@ -71,8 +72,6 @@ def _record(row: Any) -> OnboardingRecord | None:
 
 def _moment(value: Any) -> datetime | None:
     try:
-        moment = tame_moment(value)
+        return sane_moment(value)
     except ValueError:
         return None
-    # Far from the ends of the calendar, where sums and databases fail.
-    return moment if 1970 <= moment.year <= 9000 else None
