@@ -19,7 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from proctoring.api.errors import problem
 from proctoring.api.openapi import ApiSchema
-from proctoring.api.wire import MAX_ID, JsonOnly, JsonParser, JsonRenderer
+from proctoring.api.wire import JsonOnly, JsonParser, JsonRenderer, is_id
 from proctoring.host import Role, host
 
 
@@ -133,7 +133,7 @@ class NothingHere(ApiViewSet):
 
 def row_id(text: str) -> int:
     """The primary key in a path. Raises ``NotFound`` for what cannot be one."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_ID):
+    if not is_id(text):
         raise exceptions.NotFound
     return int(text)
 

@@ -26,6 +26,11 @@ MAX_DEPTH = 20
 MAX_ID = 2**63 - 1
 
 
+def is_id(text: str) -> bool:
+    """Whether a text of a request can be a primary key: plain digits, and no more than the databases can look for."""
+    return text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_ID
+
+
 class TooLarge(APIException):
     status_code = 413
     default_detail = _("The body is too large.")

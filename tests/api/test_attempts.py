@@ -131,6 +131,8 @@ class TestList:
             ("cursor", "x"),
             ("cursor", "cD14"),  # p=x
             ("cursor", "cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk="),  # p=99999999999999999999
+            ("cursor", "cD0lQzIlQjI="),  # p=²
+            ("cursor", "cD0lRDklQTM="),  # p=٣
             ("page_size", "0"),
             ("page_size", "-1"),
             ("page_size", "x"),
