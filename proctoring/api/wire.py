@@ -18,7 +18,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
-from proctoring.exams.models import FIRST_YEAR, LAST_YEAR
+from proctoring.backends.types import FIRST_YEAR, LAST_YEAR
 
 MAX_DEPTH = 20
 """Nesting of a body: deep enough for a vendor's rules, shallow enough for every encoder on the way."""

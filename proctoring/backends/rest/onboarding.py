@@ -71,8 +71,6 @@ def _record(row: Any) -> OnboardingRecord | None:
 
 def _moment(value: Any) -> datetime | None:
     try:
-        moment = tame_moment(value)
+        return tame_moment(value)
     except ValueError:
         return None
-    # Far from the ends of the calendar, where sums and databases fail.
-    return moment if 1970 <= moment.year <= 9000 else None
