@@ -96,7 +96,7 @@ def _judge(exam: Exam, user: User, attempt: Attempt | None, now: datetime) -> tu
         return _without_attempt(exam, user, now, past_due=past_due)
     if exam.exam_type == ExamType.TIMED:
         return _timed(exam, status, past_due=past_due)
-    if status == Status.DECLINED and exam.exam_type == ExamType.PROCTORED and exam.allow_opt_out:
+    if status == Status.DECLINED and _opted_out(exam, attempt):
         return _declined(exam, now, past_due=past_due)
     viewable = exam.viewable_past_due and past_due and attempt.acknowledged_at is not None
     if exam.exam_type == ExamType.PROCTORED and status in VIEWABLE and viewable:
@@ -118,6 +118,11 @@ def _without_attempt(exam: Exam, user: User, now: datetime, *, past_due: bool) -
     if not entitled:
         return False, "not_permitted"
     return False, "past_due" if past_due else "not_started"
+
+
+def _opted_out(exam: Exam, attempt: Attempt) -> bool:
+    """Whether the person chose to go without proctoring. Who was declined for a prerequisite that failed did not."""
+    return exam.exam_type == ExamType.PROCTORED and exam.allow_opt_out and not attempt.taking_as_proctored
 
 
 def _declined(exam: Exam, now: datetime, *, past_due: bool) -> tuple[bool, str]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from proctoring.attempts import effects, mails
 from proctoring.attempts.creation import insert_attempt, refuse_by_exam
-from proctoring.attempts.lifecycle import hears_of_attempts, locked, move, promise, refuse_own, save
+from proctoring.attempts.lifecycle import hears_of_attempts, locked, move, promise, refuse_own, save, was_promised
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.states import OPEN, Actor, Phase, Status
 from proctoring.errors import IllegalTransition, RetryNotPossible
@@ -66,7 +66,8 @@ def reset_attempt(attempt: Attempt, *, by: User, reason: str, now: datetime | No
             effects.reconsider(row, now=now)
         else:
             move(row, Status.VOIDED, actor=Actor.STAFF, by=by, now=now, reason=f"reset: {reason}")
-        if hears_of_attempts(row):
+        # Who opted out of an attempt that was registered is known to the vendor all the same.
+        if hears_of_attempts(row) or was_promised(row, Operation.REGISTER_ATTEMPT):
             promise(row, Operation.REMOVE_ATTEMPT)
     return row
 
