@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from django.conf import settings as django_settings
 from django.utils.translation import gettext_lazy as _
@@ -104,6 +104,19 @@ class JsonOnly(BaseContentNegotiation):
         self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         return renderers[0], str(renderers[0].media_type)
+
+
+class OtherNames(serializers.Serializer[Any]):
+    """Takes its fields also under the names that other parts of the interface, or vendors, give to the same thing. A
+    field's own name wins."""
+
+    other_names: ClassVar[Mapping[str, str]] = {}
+    """Other name → the field's own."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            data = {**{own: data[other] for other, own in self.other_names.items() if other in data}, **data}
+        return super().to_internal_value(data)
 
 
 class UtcDateTimeField(serializers.DateTimeField):

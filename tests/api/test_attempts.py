@@ -234,6 +234,11 @@ class TestTime:
         answer = refused(staff.post(f"/attempts/{attempt.pk}/time/", body), 400, "invalid")
         assert list(answer["errors"]) == [field]
 
+    def test_the_reason_may_be_called_a_note_as_in_the_ledger(self, staff: Person, attempt: Attempt) -> None:
+        answer = staff.post(f"/attempts/{attempt.pk}/time/", {"seconds": 60, "note": "Drilling"})
+        assert answer.status_code == 201, answer.content
+        assert answer.json()["entries"][-1]["note"] == "Drilling"
+
     def test_an_entry_of_another_attempt_is_not_there(self, staff: Person, attempt: Attempt) -> None:
         other = AttemptFactory(exam=attempt.exam).time_entries.get()
         body = {"reverses": other.pk, "comment": "x"}
