@@ -13,7 +13,7 @@ from proctoring.attempts.lifecycle import locked, refuse_own
 from proctoring.attempts.models import Attempt
 from proctoring.backends.types import AttemptRated
 from proctoring.errors import InvalidInput, MalformedMessage
-from proctoring.reviews.models import Rating, RatingSource
+from proctoring.reviews.models import Rating, RatingSource, believed_moment
 
 if TYPE_CHECKING:
     from proctoring.host import User
@@ -82,8 +82,21 @@ def _keep(attempt: Attempt, rating: Rating, *, now: datetime) -> Rating:
             return known
         current = row.ratings.filter(is_current=True).first()
         rating.attempt, rating.exam_id = row, row.exam_id
-        rating.is_current = current is None or rating.effective_at >= current.effective_at
+        rating.is_current = current is None or _counts_over(current, rating, row)
         if rating.is_current and current is not None:
             row.ratings.filter(is_current=True).update(is_current=False)
         rating.save()
     return rating
+
+
+def _counts_over(current: Rating, rating: Rating, row: Attempt) -> bool:
+    if (rating.source == RatingSource.STAFF) == (current.source == RatingSource.STAFF):
+        return rating.rated_at >= current.rated_at
+    return _made_at(rating, row) >= _made_at(current, row)
+
+
+def _made_at(rating: Rating, row: Attempt) -> datetime:
+    if rating.source == RatingSource.STAFF:
+        return rating.rated_at
+    later = row.ratings.exclude(source=RatingSource.STAFF).filter(rated_at__gte=rating.rated_at)
+    return believed_moment(rating.rated_at, (rating.fetched_at, *later.values_list("fetched_at", flat=True)))

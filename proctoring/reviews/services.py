@@ -131,7 +131,8 @@ def apply_kept_review(attempt: Attempt, *, now: datetime | None = None) -> Revie
         waiting = [] if row.status in OPEN else list(row.reviews.filter(not_applied_reason__in=_reasons_over(row)))
         if not waiting:
             return None
-        newest, *others = sorted(waiting, key=lambda one: (one.effective_at, one.pk), reverse=True)
+        # Only a vendor's has to wait.
+        newest, *others = sorted(waiting, key=lambda one: (one.occurred_at, one.pk), reverse=True)
         for review in others:
             review.not_applied_reason = NotApplied.OLDER
             review.save()
