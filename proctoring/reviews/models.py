@@ -86,6 +86,9 @@ class Review(models.Model):
     """As the vendor names them; whether that is believed shows in the attempt's history."""
     payload = VendorJSONField(_("payload"))
     """The vendor's own data with links to videos replaced."""
+    sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    """Of what the vendor said, as it is kept. By it the same review is known when it comes again, also when its words
+    have been kept long enough and are gone. Empty: a person's."""
     author = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
         verbose_name=_("decided by"),

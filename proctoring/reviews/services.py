@@ -19,7 +19,7 @@ from proctoring.backends.http import tame_url
 from proctoring.backends.types import AttemptReviewed
 from proctoring.backends.types import ReviewComment as Remark
 from proctoring.errors import Conflict, IllegalTransition
-from proctoring.reviews.intake import kept_already, same_moment, vendors_review
+from proctoring.reviews.intake import vendors_review
 from proctoring.reviews.models import Review, ReviewComment, ReviewSource, ReviewStatus, VideoView
 from proctoring.reviews.verdicts import NotApplied, after, decide, judge, last_applied, notify_support, verdict_of
 from proctoring.signals import announce, review_received
@@ -54,8 +54,8 @@ def receive_review(
             event = replace(event, reviewed_by="", comments=(), video_url="", payload={})
         review, comments = vendors_review(row, event, now=now)
         # What is rarely looked at is fetched when it is: payloads may be large.
-        known = list(row.reviews.filter(same_moment(review) | APPLIED).defer("payload", "sealed_video_url"))
-        if (kept := kept_already(review, comments, known)) is not None:
+        known = list(row.reviews.filter(APPLIED | Q(sha256=review.sha256)).defer("payload", "sealed_video_url"))
+        if (kept := next((one for one in known if one.sha256 == review.sha256), None)) is not None:
             return kept
         review.message = message
         judge(row, review, known=known, now=now)
