@@ -106,7 +106,7 @@ def test_an_exam_that_is_not_active_is_the_hosts_own_matter(
 @pytest.mark.parametrize("barred", [False, True])
 @pytest.mark.parametrize("audits", [False, True])
 def test_without_an_attempt_a_timed_exam_that_is_over_opens_and_an_auditors_content(
-    past: str, hide: bool, exam_type: ExamType, barred: bool, audits: bool, lms: ScriptedHost
+    past: str, hide: bool, exam_type: ExamType, barred: bool, audits: bool, lms: ScriptedHost, db: None
 ) -> None:
     user = UserFactory.build(pk=7)
     exam = ExamFactory.build(pk=3, exam_type=exam_type, hide_after_due=hide, due_at=at(12, 0))
