@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, QueryDict, RawPostDataException
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
 from rest_framework import exceptions, serializers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import IsAuthenticated
-from rest_framework.request import Request
+from rest_framework.request import Request, is_form_media_type
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.viewsets import GenericViewSet
 
 from proctoring.api.errors import problem
 from proctoring.api.openapi import ApiSchema
-from proctoring.api.wire import MAX_ID, JsonOnly, JsonParser, JsonRenderer
+from proctoring.api.wire import JsonOnly, JsonParser, JsonRenderer, is_id
 from proctoring.host import Role, host
+
+EMPTY_FORM = re.compile(rb"\s*(--[^\r\n]*--)?\s*")
+"""Nothing, or the boundary that ends a multipart body, with no part before it."""
+MAX_EMPTY_FORM = 100
+"""Bytes: a boundary has at most 70."""
 
 
 class Viewer:
@@ -43,7 +50,25 @@ class Viewer:
 
 class JsonRequest(Request):
     """There are no forms here. Django's check of the CSRF token would otherwise have the body parsed, to look for the
-    token in a form, and a malformed one refused, before anybody has asked who may do this."""
+    token in a form, and a malformed one refused, before anybody has asked who may do this.
+
+    A form without fields is no body: some clients send one when they have nothing to say."""
+
+    def _parse(self) -> tuple[Any, Any]:
+        # REST framework's, where its stubs do not look.
+        return ({}, MultiValueDict()) if self._is_empty_form() else super()._parse()  # type: ignore[misc]
+
+    def _is_empty_form(self) -> bool:
+        length = self.META.get("CONTENT_LENGTH") or "0"
+        if not (is_form_media_type(self.content_type) and length.isascii() and length.isdigit()):
+            return False
+        if int(length) > MAX_EMPTY_FORM:
+            return False
+        try:
+            return EMPTY_FORM.fullmatch(self._request.body) is not None
+        except RawPostDataException:
+            # A middleware of the host has read the form.
+            return not self._request.POST
 
     @property
     def POST(self) -> Any:  # type: ignore[override]  # noqa: N802  # Django's name; there it is an attribute
@@ -133,7 +158,7 @@ class NothingHere(ApiViewSet):
 
 def row_id(text: str) -> int:
     """The primary key in a path. Raises ``NotFound`` for what cannot be one."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_ID):
+    if not is_id(text):
         raise exceptions.NotFound
     return int(text)
 

@@ -9,7 +9,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
-from proctoring.api.wire import MAX_ID
+from proctoring.api.wire import is_id
 
 
 class Pages(CursorPagination):
@@ -33,7 +33,7 @@ class Pages(CursorPagination):
         except NotFound:
             self._refuse_cursor()
         position: Any = cursor.position if cursor else None
-        if position is not None and not (position.isdigit() and len(position) <= 19 and int(position) <= MAX_ID):
+        if position is not None and not is_id(position):
             self._refuse_cursor()
         return cursor
 

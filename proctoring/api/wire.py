@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from django.conf import settings as django_settings
 from django.utils.translation import gettext_lazy as _
@@ -18,12 +18,17 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
-from proctoring.exams.models import FIRST_YEAR, LAST_YEAR
+from proctoring.backends.types import FIRST_YEAR, LAST_YEAR
 
 MAX_DEPTH = 20
 """Nesting of a body: deep enough for a vendor's rules, shallow enough for every encoder on the way."""
 
 MAX_ID = 2**63 - 1
+
+
+def is_id(text: str) -> bool:
+    """Whether a text of a request can be a primary key: plain digits, and no more than the databases can look for."""
+    return text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_ID
 
 
 class TooLarge(APIException):
@@ -99,6 +104,19 @@ class JsonOnly(BaseContentNegotiation):
         self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         return renderers[0], str(renderers[0].media_type)
+
+
+class OtherNames(serializers.Serializer[Any]):
+    """Takes its fields also under the names that other parts of the interface, or vendors, give to the same thing. A
+    field's own name wins."""
+
+    other_names: ClassVar[Mapping[str, str]] = {}
+    """Other name → the field's own."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            data = {**{own: data[other] for other, own in self.other_names.items() if other in data}, **data}
+        return super().to_internal_value(data)
 
 
 class UtcDateTimeField(serializers.DateTimeField):

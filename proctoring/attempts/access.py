@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from proctoring.attempts import tokens
+from proctoring.attempts.closing import is_over
 from proctoring.attempts.due_dates import due_at_for, has_passed
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import SETUP, Status
@@ -46,7 +47,8 @@ READ_ONLY_REASONS = frozenset({"past_due", "viewable_past_due"})
 
 
 def decide(exam: Exam, user: User, attempt: Attempt | None, now: datetime | None = None) -> AccessDecision:
-    """Answer for one person, one exam and that person's newest attempt (None: there is none). No query of its own.
+    """Answer for one person, one exam and that person's newest attempt (None: there is none). No query of its own; one
+    for what the person was granted, where there is no attempt and the due date has passed.
 
     Raises ``ValueError`` for an attempt of another person or exam: that mistake must not open anything.
     """
@@ -91,12 +93,12 @@ def _judge(exam: Exam, user: User, attempt: Attempt | None, now: datetime) -> tu
         return True, str(status)
     if exam.status != ExamStatus.ACTIVE:
         return host().may_open_inactive(user, exam.course_id, exam.content_id), "exam_not_active"
-    past_due = has_passed(due_at_for(exam, user, attempt), now)
     if attempt is None or status is None:
-        return _without_attempt(exam, user, now, past_due=past_due)
+        return _without_attempt(exam, user, now)
+    past_due = has_passed(due_at_for(exam, user, attempt), now)
     if exam.exam_type == ExamType.TIMED:
         return _timed(exam, status, past_due=past_due)
-    if status == Status.DECLINED and exam.exam_type == ExamType.PROCTORED and exam.allow_opt_out:
+    if status == Status.DECLINED and _opted_out(exam, attempt):
         return _declined(exam, now, past_due=past_due)
     viewable = exam.viewable_past_due and past_due and attempt.acknowledged_at is not None
     if exam.exam_type == ExamType.PROCTORED and status in VIEWABLE and viewable:
@@ -104,12 +106,12 @@ def _judge(exam: Exam, user: User, attempt: Attempt | None, now: datetime) -> tu
     return False, _word(status)
 
 
-def _without_attempt(exam: Exam, user: User, now: datetime, *, past_due: bool) -> tuple[bool, str]:
+def _without_attempt(exam: Exam, user: User, now: datetime) -> tuple[bool, str]:
     if not host().may_see_course(user, exam.course_id):
         return False, "not_permitted"
     if exam.exam_type == ExamType.TIMED:
-        ends_at = host().course_ends_at(exam.course_id)
-        over = past_due or (ends_at is not None and now >= ends_at)
+        # Who may still begin must not see the questions first.
+        over = has_passed(host().course_ends_at(exam.course_id), now) or is_over(exam, user, None, now=now)
         return (not exam.hide_after_due, "past_due") if over else (False, "not_started")
     entitled = host().may_take(user, exam.course_id, exam.content_id)
     audits = exam.exam_type in (ExamType.PROCTORED, ExamType.PRACTICE) and not entitled
@@ -117,7 +119,12 @@ def _without_attempt(exam: Exam, user: User, now: datetime, *, past_due: bool) -
         return True, "not_proctored"
     if not entitled:
         return False, "not_permitted"
-    return False, "past_due" if past_due else "not_started"
+    return False, "past_due" if is_over(exam, user, None, now=now) else "not_started"
+
+
+def _opted_out(exam: Exam, attempt: Attempt) -> bool:
+    """Whether the person chose to go without proctoring. Who was declined for a prerequisite that failed did not."""
+    return exam.exam_type == ExamType.PROCTORED and exam.allow_opt_out and not attempt.taking_as_proctored
 
 
 def _declined(exam: Exam, now: datetime, *, past_due: bool) -> tuple[bool, str]:

@@ -15,23 +15,29 @@ from proctoring.attempts.due_dates import ask_host
 from proctoring.attempts.ledger import Sums, missing_seconds, sums_of
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.reckoning import Posting, lock_open, reckon
+from proctoring.attempts.states import BLOCKED
 from proctoring.attempts.timing import EntryKind, work_left
 from proctoring.exams.models import Exam
 
 
+def resumes(previous: Attempt) -> bool:
+    """Whether the next attempt continues this one. One for which onboarding stood in the way has taken nothing."""
+    return previous.retry_kind == RetryKind.RESUME or previous.status in BLOCKED
+
+
 def first_entries(
-    attempt: Attempt, previous: Attempt | None, allowances: Mapping[str, Allowance]
+    attempt: Attempt, previous: Attempt | None, allowances: Mapping[str, Allowance], *, before: Sums | None = None
 ) -> dict[EntryKind, int]:
     """Kind → seconds of the entries that a new attempt begins with. Sets, in memory, what it inherits.
 
     A resumed attempt gets exactly what was left, which contains the allowances of its chain: only what they have come
-    to since is added. One statement where a resume was granted, else none.
+    to since is added. ``before``: what ``previous`` adds up to; one statement where it is wanted and not given.
     """
     full = attempt.exam.time_limit_minutes * 60
     attempt.base_seconds = full
     given = {EntryKind.BASE: full}
-    if previous is not None and previous.retry_kind == RetryKind.RESUME:
-        before = sums_of([previous.pk])[previous.pk]
+    if previous is not None and resumes(previous):
+        before = before or sums_of([previous.pk])[previous.pk]
         # Nothing was used: the full time again, unless a chain before had used some, or somebody granted more.
         if previous.started_at or previous.resumed_from_id or before.total - before.allowances > full:
             _inherit(attempt, previous, before)

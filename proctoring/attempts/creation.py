@@ -16,6 +16,7 @@ from proctoring.allowances.computation import in_force, ledger_note, policy_with
 from proctoring.allowances.models import Allowance
 from proctoring.attempts import ledger, states
 from proctoring.attempts.beginnings import first_entries, follow_changes
+from proctoring.attempts.closing import is_over
 from proctoring.attempts.due_dates import ask_host, due_at_for, has_passed
 from proctoring.attempts.ledger import closing_time_of
 from proctoring.attempts.lifecycle import hears_of_attempts, move, promise, save, settle_deadline
@@ -79,8 +80,11 @@ def create_attempt(exam: Exam, user: User, *, proctored: bool = True, now: datet
     return attempt
 
 
-def refuse_by_exam(exam: Exam, user: User, *, now: datetime) -> None:
-    """Raise what the person's right, the exam's status and its dates have to say, in this order."""
+def refuse_by_exam(exam: Exam, user: User, *, now: datetime, newest: Attempt | None = None) -> None:
+    """Raise what the person's right, the exam's status and its dates have to say, in this order.
+
+    ``newest``: the person's attempt that the next one would follow; looked up where it is wanted and not given.
+    """
     if not user.is_active or not host().may_take(user, exam.course_id, exam.content_id):
         raise refusal(Refusal.NOT_PERMITTED, _("You do not have the right to take this exam."))
     if exam.status != ExamStatus.ACTIVE:
@@ -88,8 +92,12 @@ def refuse_by_exam(exam: Exam, user: User, *, now: datetime) -> None:
     if exam.opens_at is not None and now < exam.opens_at:
         opens_at = exam.opens_at.isoformat()
         raise refusal(Refusal.NOT_OPEN_YET, _("This exam is not open yet."), opens_at=opens_at)
-    if has_passed(due_at_for(exam, user), now):
+    if has_passed(due_at_for(exam, user), now) and is_over(exam, user, newest or _newest(exam, user), now=now):
         raise refusal(Refusal.PAST_DUE, _("This exam is past its due date."))
+
+
+def _newest(exam: Exam, user: User) -> Attempt | None:
+    return Attempt.objects.filter(exam=exam, user=user).order_by("-number").first()
 
 
 def prerequisite_refusal(exam: Exam, user: User) -> CreationRefused | None:

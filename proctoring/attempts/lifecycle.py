@@ -17,7 +17,7 @@ from proctoring.attempts.profiles import note_profile
 from proctoring.attempts.states import Actor, Status, can_become
 from proctoring.backends import backends
 from proctoring.errors import IllegalTransition, NotPermitted, UnknownBackend
-from proctoring.outbox.models import DeliveryTarget, Operation
+from proctoring.outbox.models import Delivery, DeliveryTarget, Operation
 from proctoring.outbox.services import promise_call
 from proctoring.signals import announce, attempt_status_changed
 
@@ -114,14 +114,22 @@ def hears_of_attempts(attempt: Attempt) -> bool:
 
 def promise(attempt: Attempt, operation: Operation) -> None:
     """Owe the vendor a call about this attempt; each operation is promised once in an attempt's life."""
-    digest = hashlib.sha256(attempt.code.encode()).hexdigest()[:32]
     promise_call(
         backend=attempt.backend,
         operation=operation,
         target=DeliveryTarget.ATTEMPT,
         target_id=attempt.pk,
-        key=f"{operation.value}-{digest}",
+        key=_key(attempt, operation),
     )
+
+
+def was_promised(attempt: Attempt, operation: Operation) -> bool:
+    """Whether the vendor was ever owed this call. One statement."""
+    return Delivery.objects.filter(key=_key(attempt, operation)).exists()
+
+
+def _key(attempt: Attempt, operation: Operation) -> str:
+    return f"{operation.value}-{hashlib.sha256(attempt.code.encode()).hexdigest()[:32]}"
 
 
 def _tell_vendor(attempt: Attempt, old: Status, new: Status, actor: Actor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from proctoring.attempts import effects, mails
+from proctoring.attempts.closing import too_late_to_follow
 from proctoring.attempts.creation import insert_attempt, refuse_by_exam
-from proctoring.attempts.lifecycle import hears_of_attempts, locked, move, promise, refuse_own, save
+from proctoring.attempts.lifecycle import hears_of_attempts, locked, move, promise, refuse_own, save, was_promised
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.states import OPEN, Actor, Phase, Status
 from proctoring.errors import IllegalTransition, RetryNotPossible
+from proctoring.exams.models import Exam
 from proctoring.outbox.models import Operation
 
 if TYPE_CHECKING:
@@ -26,6 +29,22 @@ def can_be_resumed(attempt: Attempt, *, now: datetime) -> bool:
     """Whether staff may grant a resume: ended and undecided, not practice, not granted or followed already."""
     newer = getattr(attempt, "has_successor", False)
     return attempt.status_at(now) in RESUMABLE and not attempt.exam.is_sample and not attempt.retry_kind and not newer
+
+
+def usable_retries(attempts: Iterable[Attempt], *, now: datetime) -> set[int]:
+    """Of these rows of ``for_reading``, the keys of those whose retry was granted, not used, and could be used now as
+    far as account, exam and dates go. What else the host has against it, creation asks. Two statements where a due date
+    has passed, else none."""
+    granted = [
+        row
+        for row in attempts
+        if row.retry_kind and not row.has_successor and row.user.is_active and _takes_attempts(row.exam, now)  # type: ignore[attr-defined]  # an annotation
+    ]
+    return {row.pk for row in granted} - too_late_to_follow(granted, now=now)
+
+
+def _takes_attempts(exam: Exam, now: datetime) -> bool:
+    return exam.is_active() and (exam.opens_at is None or now >= exam.opens_at)
 
 
 def authorize_resume(attempt: Attempt, *, by: User, reason: str, now: datetime | None = None) -> Attempt:
@@ -66,7 +85,8 @@ def reset_attempt(attempt: Attempt, *, by: User, reason: str, now: datetime | No
             effects.reconsider(row, now=now)
         else:
             move(row, Status.VOIDED, actor=Actor.STAFF, by=by, now=now, reason=f"reset: {reason}")
-        if hears_of_attempts(row):
+        # Who opted out of an attempt that was registered is known to the vendor all the same.
+        if hears_of_attempts(row) or was_promised(row, Operation.REGISTER_ATTEMPT):
             promise(row, Operation.REMOVE_ATTEMPT)
     return row
 

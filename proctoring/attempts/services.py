@@ -106,17 +106,16 @@ def submit_attempt(
 def decline_attempt(attempt: Attempt, *, by: User, now: datetime | None = None) -> Attempt:
     """Take the exam without proctoring, with the cascade of the host.
 
-    Raises ``CreationRefused`` (``opt_out_not_allowed``) where the exam does not offer that; a timed exam never does:
-    its content would lie open without a clock.
+    Raises ``CreationRefused`` (``opt_out_not_allowed``) where the exam does not offer that; only proctored ones do.
     """
     now = now or timezone.now()
     exam = attempt.exam
-    if exam.exam_type == ExamType.TIMED or (exam.exam_type == ExamType.PROCTORED and not exam.allow_opt_out):
+    if exam.exam_type != ExamType.PROCTORED or not exam.allow_opt_out:
         raise refusal(Refusal.OPT_OUT_NOT_ALLOWED, _("This exam cannot be taken without proctoring."))
     with locked(attempt, now=now) as row:
+        row.taking_as_proctored = False
         move(row, Status.DECLINED, actor=Actor.CANDIDATE, by=by, now=now, reason="opted out")
-        if exam.exam_type == ExamType.PROCTORED:
-            decline_unattempted(cascade_opt_out(exam, row.user), row.user, now=now)
+        decline_unattempted(cascade_opt_out(exam, row.user), row.user, now=now)
     return row
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
-from proctoring.attempts.due_dates import due_at_for, has_passed
+from proctoring.attempts.closing import is_over
+from proctoring.attempts.due_dates import has_passed
 from proctoring.attempts.models import Attempt, OnboardingProfile, ProfileStatus
 from proctoring.attempts.profiles import WORDS
 from proctoring.attempts.states import OPEN, Status
@@ -146,7 +147,7 @@ def own_onboarding(user: User, course_id: str, *, now: datetime, backend: str = 
     """Where this person stands; None where the course has no onboarding exam that they may take.
 
     ``backend``: only with this vendor. Where exams have several vendors, the first one's are meant. Three statements,
-    and two questions to the host for each exam.
+    one more for each exam whose due date has passed, and two questions to the host for each exam.
     """
     exams = [
         exam
@@ -162,17 +163,17 @@ def own_onboarding(user: User, course_id: str, *, now: datetime, backend: str = 
     for attempt in attempts:
         attempt.exam = next(exam for exam in exams if exam.pk == attempt.exam_id)
     status = _own_standing(profile, attempts, course_id, now)
-    dates = {exam.pk: due_at_for(exam, user) for exam in exams}
+    over = {exam.pk for exam in exams if is_over(exam, user, None, now=now)}
     ongoing = next((one.exam for one in attempts if one.status in OPEN and one.status_at(now) in OPEN), None)
-    return _answer(user, status, profile, exams, dates, now=now, ongoing=ongoing)
+    return _answer(user, status, profile, exams, over, now=now, ongoing=ongoing)
 
 
 def onboarding_of(person: User, profile: OnboardingProfile | None, exams: list[Exam], *, now: datetime) -> Onboarding:
     """The same for somebody on staff's list: by the profile and the exams' own dates alone, without any statement."""
     status = standing_of(profile, exams[0].course_id, now)
-    dates = {exam.pk: exam.due_at for exam in exams}
+    over = {exam.pk for exam in exams if has_passed(exam.due_at, now)}
     ongoing = exams[0] if STEPS[status] == NextStep.CONTINUE else None
-    return _answer(person, status, profile, exams, dates, now=now, ongoing=ongoing)
+    return _answer(person, status, profile, exams, over, now=now, ongoing=ongoing)
 
 
 def _own_standing(
@@ -195,12 +196,12 @@ def _answer(
     status: Standing,
     profile: OnboardingProfile | None,
     exams: list[Exam],
-    dates: dict[int, datetime | None],
+    over: set[int],
     *,
     now: datetime,
     ongoing: Exam | None,
 ) -> Onboarding:
-    coming = [exam for exam in exams if not has_passed(dates[exam.pk], now)]
+    coming = [exam for exam in exams if exam.pk not in over]
     open_now = [exam for exam in coming if exam.opens_at is None or exam.opens_at <= now]
     later = sorted((exam for exam in coming if exam not in open_now), key=lambda exam: (exam.opens_at or now, exam.pk))
     until = profile.expires_at if profile and (status in APPROVED or status == Standing.EXPIRED) else None

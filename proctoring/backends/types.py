@@ -8,6 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+FIRST_YEAR, LAST_YEAR = 1970, 9000
+"""Moments between these are believed. Near the ends of the calendar, sums, time zones and databases fail."""
+
 
 class ExamType(StrEnum):
     TIMED = "timed"

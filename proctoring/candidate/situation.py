@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from django.utils.functional import cached_property
 
 from proctoring.attempts.access import AccessDecision, current_attempt, decide
+from proctoring.attempts.closing import closing_time_after
 from proctoring.attempts.creation import Refusal, prerequisite_refusal, refuse_by_exam
-from proctoring.attempts.due_dates import due_at_for
+from proctoring.attempts.due_dates import due_at_for, has_passed
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.states import BLOCKED, OPEN, SETUP, TRAITS, Actor, Phase, Status, can_become
 from proctoring.backends import backends
@@ -118,7 +119,7 @@ class Situation:
     def refusal(self) -> CreationRefused | None:
         """Why a new attempt could not be created now, limits aside."""
         try:
-            refuse_by_exam(self.exam, self.user, now=self.now)
+            refuse_by_exam(self.exam, self.user, now=self.now, newest=self.attempt)
         except CreationRefused as refused:
             return refused
         return prerequisite_refusal(self.exam, self.user)
@@ -186,8 +187,11 @@ class Situation:
 
     @cached_property
     def due_at(self) -> datetime | None:
-        """The date that counts for this person."""
-        return due_at_for(self.exam, self.user, self.attempt)
+        """The date that counts for this person; past it, for who has not begun, with what they were granted."""
+        due_at = due_at_for(self.exam, self.user, self.attempt)
+        if self.attempt is None and has_passed(due_at, self.now):
+            return closing_time_after(self.exam, self.user, None)
+        return due_at
 
     @property
     def less_time(self) -> bool:

@@ -14,6 +14,7 @@ from simple_history.models import HistoricalRecords
 
 from proctoring.backends import backends
 from proctoring.backends.base import Backend
+from proctoring.backends.types import FIRST_YEAR, LAST_YEAR
 from proctoring.fields import VendorJSONField
 from proctoring.permissions import seen_courses, watched_courses
 
@@ -55,7 +56,6 @@ def outage_policy_choices() -> list[tuple[str, Any]]:
     return OutagePolicy.choices
 
 
-FIRST_YEAR, LAST_YEAR = 1970, 9000
 MAX_RULES = 65_536
 """Characters of JSON. Each change stores another copy in the history."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from django.db import transaction
 from django.utils import timezone
 
 from proctoring.backends import backends
-from proctoring.backends.types import UnknownEvent, VendorEvent
+from proctoring.backends.types import FIRST_YEAR, LAST_YEAR, UnknownEvent, VendorEvent
 from proctoring.errors import LeaseLost, MalformedMessage, NotConfigured, UnknownBackend, UnknownExternalId
 from proctoring.exchange.handlers import Outcome, handle
 from proctoring.inbox import services as inbox
@@ -60,6 +61,7 @@ def _process(message: WebhookMessage) -> None:
         inbox.settle_blanked(message, now=now)
         return
     events = backends[message.backend].parse(message.body)
+    _refuse_impossible_moments(events)
     with transaction.atomic():
         outcomes = [handle(event, message=message, now=now) for event in events]
         seen = {outcome for outcome, _ in outcomes}
@@ -75,6 +77,13 @@ def _process(message: WebhookMessage) -> None:
         )
         if Outcome.ERASED in seen:
             forget_message(message, now=now)
+
+
+def _refuse_impossible_moments(events: Iterable[VendorEvent]) -> None:
+    """Whatever the plugin let through: one row with such a moment, and no page that lists it can be shown."""
+    for event in events:
+        if event.occurred_at.tzinfo is None or not FIRST_YEAR <= event.occurred_at.year <= LAST_YEAR:
+            raise MalformedMessage("An event has no offset from UTC, or lies outside of the years 1970 to 9000.")
 
 
 def _status(seen: set[Outcome]) -> MessageStatus:

@@ -1,7 +1,7 @@
 """Forget a person: all that is personal in our rows and their versions, and at the vendors.
 
-One transaction: of an erasure that was killed nothing has happened, and it is simply run again. Only the search through
-kept messages comes before it.
+One transaction: of an erasure that was killed nothing has happened, and it is simply run again. Only the search for who
+else is told of the person comes before it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from proctoring.attempts.lifecycle import locked
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import OPEN
 from proctoring.errors import Conflict, InvalidInput
+from proctoring.inbox.models import WebhookMessage
 from proctoring.privacy import mentions
 from proctoring.privacy.blanking import erase_rows
 from proctoring.privacy.certificates import make_certificate, subjects_of
@@ -38,21 +39,22 @@ def erase_user(user: User, *, by: User | None, reason: str, now: datetime | None
 
     Raises ``Conflict``: ``legal_hold``, also on others whom they have reviewed; ``attempt_open`` while an attempt has
     not ended (whoever erases decides first whether to void it); ``call_in_hand`` while a vendor is being called. Raises
-    ``InvalidInput`` without a reason, ``NotConfigured`` without ``PSEUDONYM_KEYS``. Opens every kept message that
-    belongs to no single attempt.
+    ``InvalidInput`` without a reason, ``NotConfigured`` without ``PSEUDONYM_KEYS``. Takes as long as it takes to read
+    all reviews, and all kept messages that belong to no single attempt.
     """
     now = now or timezone.now()
     if not reason.strip():
         raise InvalidInput(errors={"reason": [_("Say why.")]})
     subjects = subjects_of(user.pk)
-    names, ids, searched = mentions.names_of(user), mentions.ids_of(user.pk), mentions.last_message()
-    messages = mentions.messages_about(user.pk, ids)
+    names, ids, searched = mentions.names_of(user), mentions.ids_of(user.pk), mentions.newest_keys()
+    found = mentions.search(user.pk, names, ids)
     with transaction.atomic():
         _lock_attempts(user, now=now)
         lock_person(user.pk)
         refuse_under_hold(user.pk)
-        messages += mentions.messages_about(user.pk, ids, after=searched)
-        counts, vendors = _erase(user, names, ids, messages, now=now)
+        for model, keys in mentions.search(user.pk, names, ids, after=searched).items():
+            found[model] += keys
+        counts, vendors = _erase(user, names, ids, found, now=now)
         if not any(counts.values()):
             earlier = DeletionCertificate.objects.filter(kind=CertificateKind.ERASURE, subject__in=subjects).first()
             if earlier is not None:
@@ -82,16 +84,16 @@ def _lock_attempts(user: User, *, now: datetime) -> None:
 
 
 def _erase(
-    user: User, names: Words, ids: Words, messages: list[int], *, now: datetime
+    user: User, names: Words, ids: Words, found: mentions.Keys, *, now: datetime
 ) -> tuple[Counter[str], list[str]]:
     logged = mentions.rows_about(user.pk)
     vendors, retired = promise_forgetting(user.pk, now=now)
     counts: Counter[str] = Counter(pseudonym=retired)
     # The messages before the rest: what the rules empty is not counted again.
-    counts["webhookmessage"] += mentions.blank_messages(user.pk, messages, now=now)
+    counts["webhookmessage"] += mentions.blank_messages(user.pk, found[WebhookMessage], now=now)
     counts.update(erase_rows(user.pk, now=now))
     counts["idempotencyrecord"] += mentions.blank_answers(user.pk, names)
-    counts.update(mentions.remove_reviewers_name(user, names, now=now))
+    counts.update(mentions.remove_from_reviews(found, names, now=now))
     counts.update(mentions.clean_errors(Words((*names.texts, *ids.texts))))
     counts["logentry"] += mentions.blank_log_entries(logged)
     return counts, vendors

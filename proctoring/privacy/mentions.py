@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
@@ -22,13 +23,43 @@ from proctoring.privacy.holds import held_rows
 from proctoring.privacy.models import Pseudonym
 from proctoring.privacy.rules import RULES, history_of, label
 from proctoring.privacy.words import Words
-from proctoring.reviews.models import Review
+from proctoring.reviews.models import Review, ReviewComment
 
 if TYPE_CHECKING:
     from proctoring.host import User
 
 UNSETTLED = (MessageStatus.RECEIVED, MessageStatus.FAILED)
 ADMIN = "django.contrib.admin"
+
+Key = TypeVar("Key")
+Keys = dict[type[Model], list[int]]
+"""Model → primary keys."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where somebody who is not the candidate may be named."""
+
+    model: type[Model]
+    texts: tuple[str, ...]
+    attempt: str
+    """The way to the attempt."""
+    review: str
+    """The attribute that is the review's primary key."""
+
+    def changes(self, row: Any, names: Words) -> dict[str, Any]:
+        """Field → what is left of it without the names; empty where they do not stand in it."""
+        left = {field: (getattr(row, field), names.without(getattr(row, field))) for field in self.texts}
+        return {field: after for field, (before, after) in left.items() if after != before}
+
+
+_SAID = ("reviewed_by", "payload", "note")
+PLACES = (
+    Place(model=Review, texts=_SAID, attempt="attempt", review="pk"),
+    Place(model=Review.history.model, texts=(*_SAID, "history_change_reason"), attempt="attempt", review="id"),
+    Place(model=ReviewComment, texts=("text", "severity"), attempt="review__attempt", review="review_id"),
+)
+SEARCHED: tuple[type[Model], ...] = (WebhookMessage, *(place.model for place in PLACES))
 
 
 def names_of(user: User) -> Words:
@@ -49,18 +80,27 @@ def ids_of(user_pk: int) -> Words:
     return Words((*filter(None, external), *Pseudonym.objects.filter(user=user_pk).values_list("value", flat=True)))
 
 
-def messages_about(user_pk: int, ids: Words, *, after: int = 0) -> list[int]:
-    """Messages that belong to no attempt, or to several, and name the person: every body from the time since they came
-    here that is still kept is opened, one at a time."""
-    first = Attempt.objects.filter(user=user_pk).order_by("created_at").values_list("created_at", flat=True).first()
-    if first is None or not ids:
-        return []
-    rows = WebhookMessage.objects.filter(attempt=None, blanked_at=None, received_at__gte=first, pk__gt=after)
-    return [row.pk for row in rows.order_by("pk").iterator(chunk_size=BATCH) if ids.stand_in_bytes(_body(row))]
+def newest_keys() -> dict[type[Model], int]:
+    """How far a search that begins now goes."""
+    newest = {model: model._base_manager.order_by("-pk").values_list("pk", flat=True).first() for model in SEARCHED}
+    return {model: key or 0 for model, key in newest.items()}
 
 
-def last_message() -> int:
-    return WebhookMessage.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+def search(user_pk: int, names: Words, ids: Words, *, after: Mapping[type[Model], int] | None = None) -> Keys:
+    """What names the person and is not about them: messages that belong to no attempt, or to several, and reviews of
+    others. ``after``: beyond these keys. Opens every such message that is still kept, and reads every review, one at a
+    time."""
+    others = Words(names.texts, plain=False)
+
+    def rows(model: type[Model]) -> QuerySet[Any]:
+        return model._base_manager.filter(pk__gt=after[model] if after else 0).order_by("pk")
+
+    messages = rows(WebhookMessage).filter(attempt=None, blanked_at=None).iterator(chunk_size=BATCH)
+    found: Keys = {WebhookMessage: [row.pk for row in messages if _mentions(_body(row), others, ids)]}
+    for place in PLACES:
+        theirs = rows(place.model).exclude(**{f"{place.attempt}__user": user_pk}).iterator(chunk_size=BATCH)
+        found[place.model] = [row.pk for row in theirs if place.changes(row, others)]
+    return found
 
 
 def blank_messages(user_pk: int, others: list[int], *, now: datetime) -> int:
@@ -88,34 +128,40 @@ def blank_answers(user_pk: int, names: Words) -> int:
         for record in kept.order_by("pk").iterator(chunk_size=BATCH)
         if names.stand_in(record.answer) or _names_key(record.answer, user_pk)
     ]
-    for at in range(0, len(found), BATCH):
-        IdempotencyRecord.objects.filter(pk__in=found[at : at + BATCH]).update(answer=None)
+    for some in _batches(found):
+        IdempotencyRecord.objects.filter(pk__in=some).update(answer=None)
     return len(found)
 
 
-def remove_reviewers_name(user: User, names: Words, *, now: datetime) -> dict[str, int]:
-    """The person as a reviewer of others: their name goes, from the versions and the vendor's messages too, and their
-    decisions stay.
+def remove_from_reviews(found: Keys, names: Words, *, now: datetime) -> dict[str, int]:
+    """The person's name goes from these reviews of others, from their versions and comments, and from the vendor's
+    messages that brought them; verdicts stay.
 
     Raises ``Conflict`` (``legal_hold``) where one of those others is held: a case keeps who reviewed it.
     """
-    history: Any = history_of(Review)
-    held = held_rows("attempt")
+    others = Words(names.texts, plain=False)
     counts: dict[str, int] = {}
-    keys: set[int] = set()
-    for model in (Review, history):
-        if next(_reviews_naming(user, names, model._base_manager.filter(held)), None) is not None:
-            raise Conflict(_("A legal hold is in force on somebody whom this person has reviewed."), code="legal_hold")
-        counts[label(model)] = 0
-        for row, changes in _reviews_naming(user, names, model._base_manager.all()):
-            model._base_manager.filter(pk=row.pk).update(**changes)
-            counts[label(model)] += 1
-            if row.message_id is not None:
-                keys.add(row.message_id)
-    rule = RULES[WebhookMessage]
-    messages = WebhookMessage.objects.filter(pk__in=keys)
-    counts["webhookmessage"] = sum(blank(messages, rule.personal, now=now, stamp=rule.stamp))
+    reviews: set[int] = set()
+    for place in PLACES:
+        manager, counts[label(place.model)] = place.model._base_manager, 0
+        for some in _batches(found[place.model]):
+            if manager.filter(held_rows(place.attempt), pk__in=some).exists():
+                sentence = _("A legal hold is in force on somebody whom this person has reviewed.")
+                raise Conflict(sentence, code="legal_hold")
+            for row in manager.filter(pk__in=some):
+                counts[label(place.model)] += manager.filter(pk=row.pk).update(**place.changes(row, others))
+                reviews.add(getattr(row, place.review))
+    counts[label(WebhookMessage)] = _blank_messages_of(sorted(reviews), now=now)
     return counts
+
+
+def _blank_messages_of(reviews: list[int], *, now: datetime) -> int:
+    rule, blanked = RULES[WebhookMessage], 0
+    for some in _batches(reviews):
+        keys = Review.objects.filter(pk__in=some, message__isnull=False).values_list("message", flat=True)
+        messages = WebhookMessage.objects.filter(pk__in=list(keys))
+        blanked += sum(blank(messages, rule.personal, now=now, stamp=rule.stamp))
+    return blanked
 
 
 def blank_log_entries(rows: list[tuple[type[Model], list[str]]]) -> int:
@@ -126,9 +172,8 @@ def blank_log_entries(rows: list[tuple[type[Model], list[str]]]) -> int:
     blanked = 0
     for model, keys in rows:
         about = entries.filter(content_type=ContentType.objects.get_for_model(model))
-        for at in range(0, len(keys), BATCH):
-            found = about.filter(object_id__in=keys[at : at + BATCH])
-            blanked += found.update(object_repr="", change_message="")
+        for some in _batches(keys):
+            blanked += about.filter(object_id__in=some).update(object_repr="", change_message="")
     return blanked
 
 
@@ -166,13 +211,12 @@ def _body(message: WebhookMessage) -> bytes:
         return b""
 
 
-def _reviews_naming(user: User, names: Words, reviews: QuerySet[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Reviews of others, or versions of such, that name the person; each with what is left without the name."""
-    theirs = reviews.filter(Q(author=user.pk) | Q(reviewed_by__in=names.texts)).exclude(attempt__user=user.pk)
-    for row in theirs.iterator(chunk_size=BATCH):
-        changes = {"reviewed_by": names.without(row.reviewed_by), "payload": names.without(row.payload)}
-        if changes != {"reviewed_by": row.reviewed_by, "payload": row.payload}:
-            yield row, changes
+def _batches(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
+    return (keys[at : at + BATCH] for at in range(0, len(keys), BATCH))
+
+
+def _mentions(body: bytes, names: Words, ids: Words) -> bool:
+    return names.stand_in_bytes(body) or ids.stand_in_bytes(body)
 
 
 def _names_key(answer: Any, user_pk: int) -> bool:

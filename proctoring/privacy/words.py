@@ -14,12 +14,15 @@ REMOVED = "[removed]"
 
 
 class Words:
-    def __init__(self, texts: Iterable[str], *, shortest: int = SEARCHABLE) -> None:
+    def __init__(self, texts: Iterable[str], *, shortest: int = SEARCHABLE, plain: bool = True) -> None:
+        """``plain``: also a single word of letters alone is recognised inside of sentences. It must not be where they
+        are about others: an account may be called “student”."""
         self.texts = frozenset(text.strip() for text in texts if text and text.strip())
         self._whole = frozenset(text.casefold() for text in self.texts)
         # The longest first, so that a name inside of an address does not leave the rest of it standing.
-        long = sorted((text for text in self.texts if len(text) >= shortest), key=len, reverse=True)
-        pattern = "|".join(re.escape(text) for text in long)
+        telling = [text for text in self.texts if len(text) >= shortest and (plain or not text.isalpha())]
+        long = sorted(telling, key=len, reverse=True)
+        pattern = "|".join(r"\s+".join(map(re.escape, text.split())) for text in long)
         self._inside = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE) if long else None
 
     def __bool__(self) -> bool:

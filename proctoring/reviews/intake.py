@@ -1,11 +1,11 @@
-"""A vendor's review made into rows: bounded, without links and names, its recording encrypted; and which it repeats."""
+"""A vendor's review made into rows: bounded, without links and names, its recording encrypted; and a fingerprint."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
-from datetime import datetime
-
-from django.db.models import Q, QuerySet
+from datetime import UTC, datetime
 
 from proctoring.attempts.models import Attempt
 from proctoring.backends.http import tame_url
@@ -34,30 +34,20 @@ def vendors_review(row: Attempt, event: AttemptReviewed, *, now: datetime) -> tu
     )
     if url := tame_url(event.video_url):
         review.sealed_video_url = sealing.seal(url.encode(), context=video_context(row.pk))
-    return review, [_comment(review, remark, redaction) for remark in event.comments[:MAX_COMMENTS]]
+    comments = [_comment(review, remark, redaction) for remark in event.comments[:MAX_COMMENTS]]
+    review.sha256 = _fingerprint(review, comments)
+    return review, comments
 
 
-def same_moment(review: Review) -> Q:
-    """Reviews that this one may be a repetition of."""
-    return Q(source=ReviewSource.VENDOR, occurred_at=review.occurred_at, status=review.status)
-
-
-def kept_already(review: Review, comments: Sequence[ReviewComment], known: Sequence[Review]) -> Review | None:
-    """The one of the known reviews that says the very same."""
-    what = (review.source, review.occurred_at, review.status)
-    for kept in known:
-        same = (kept.source, kept.occurred_at, kept.status) == what
-        if same and kept.payload == review.payload and _said(kept.comments.all()) == _said(comments):
-            return kept
-    return None
+def _fingerprint(review: Review, comments: Sequence[ReviewComment]) -> str:
+    remarks = [(one.start_seconds, one.stop_seconds, one.text, one.severity) for one in comments]
+    moment = review.occurred_at.astimezone(UTC).isoformat()
+    said = json.dumps([moment, review.status, review.payload, remarks], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _names(row: Attempt) -> set[str]:
     return {row.full_name, host().full_name(row.user), host().email(row.user)}
-
-
-def _said(comments: Sequence[ReviewComment] | QuerySet[ReviewComment]) -> list[tuple[object, ...]]:
-    return [(one.start_seconds, one.stop_seconds, one.text, one.severity) for one in comments]
 
 
 def _comment(review: Review, remark: Remark, redaction: Redaction) -> ReviewComment:

@@ -5,7 +5,8 @@ A review is one version of a verdict on an attempt, written once; only whether i
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
@@ -43,13 +44,14 @@ def review_source_choices() -> list[tuple[str, Any]]:
     return ReviewSource.choices
 
 
-CLOCK_SKEW = timedelta(minutes=5)
-"""By so much a vendor's clock may be ahead, and its messages still be put in order by it."""
+def believed_moment(stated: datetime, arrivals: Iterable[datetime]) -> datetime:
+    """When a vendor made a statement, by our clock: what is compared with the moment of a person's decision here.
 
-
-def believed_moment(stated: datetime, received: datetime) -> datetime:
-    """What the order goes by: the vendor's word, but a clock that is far ahead must not rule for years."""
-    return min(stated, received + CLOCK_SKEW)
+    ``arrivals``: its own, and those of the vendor's statements that are dated like it or later. Before each of them it
+    was made, however far ahead the vendor's clock is. So a vendor's statements have among people's decisions the order
+    that they have among themselves, which is that of the vendor's dates alone.
+    """
+    return min(stated, *arrivals)
 
 
 def video_context(attempt_id: int) -> str:
@@ -84,6 +86,9 @@ class Review(models.Model):
     """As the vendor names them; whether that is believed shows in the attempt's history."""
     payload = VendorJSONField(_("payload"))
     """The vendor's own data with links to videos replaced."""
+    sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    """Of what the vendor said, as it is kept. By it the same review is known when it comes again, also when its words
+    have been kept long enough and are gone. Empty: a person's."""
     author = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,
         verbose_name=_("decided by"),
@@ -135,10 +140,6 @@ class Review(models.Model):
         """
         sealed = bytes(self.sealed_video_url)
         return sealing.unseal(sealed, context=video_context(self.attempt_id)).decode() if sealed else ""
-
-    @property
-    def effective_at(self) -> datetime:
-        return believed_moment(self.occurred_at, self.received_at)
 
     @property
     def is_current(self) -> bool:
@@ -228,10 +229,6 @@ class Rating(models.Model):
 
     def __str__(self) -> str:
         return f"{self.risk}"
-
-    @property
-    def effective_at(self) -> datetime:
-        return believed_moment(self.rated_at, self.fetched_at)
 
 
 class VideoView(models.Model):

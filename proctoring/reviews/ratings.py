@@ -14,7 +14,7 @@ from proctoring.attempts.lifecycle import locked, refuse_own
 from proctoring.attempts.models import Attempt
 from proctoring.backends.types import AttemptRated
 from proctoring.errors import InvalidInput, MalformedMessage
-from proctoring.reviews.models import Rating, RatingSource
+from proctoring.reviews.models import Rating, RatingSource, believed_moment
 
 if TYPE_CHECKING:
     from proctoring.host import User
@@ -55,26 +55,16 @@ def record_ratings(
     keys = {attempt.pk for attempt, _event in rated}
     locked_rows = Attempt.objects.select_for_update().filter(pk__in=keys, erased_at=None).order_by("-pk")
     attempts = {row.pk: row for row in locked_rows}
-    kept = list(Rating.objects.filter(attempt__in=attempts))
-    seen = {(one.attempt_id, one.rated_at, one.raw_value) for one in kept}
-    current = {one.attempt_id: one for one in kept if one.is_current}
-    made: list[Rating | None] = []
-    for attempt, event in rated:
-        rating = _vendors_rating(event, source=source, message=None, now=now)
-        same = (attempt.pk, rating.rated_at, rating.raw_value)
-        if attempt.pk not in attempts or same in seen:
-            made.append(None)
-            continue
-        seen.add(same)
-        before = current.get(attempt.pk)
-        rating.attempt, rating.exam_id = attempts[attempt.pk], attempts[attempt.pk].exam_id
-        rating.is_current = before is None or rating.effective_at >= before.effective_at
-        if rating.is_current:
-            if before is not None:
-                before.is_current = False
-            current[attempt.pk] = rating
-        made.append(rating)
-    overruled = [one.pk for one in kept if not one.is_current]
+    kept: dict[int, list[Rating]] = {}
+    for one in Rating.objects.filter(attempt__in=attempts):
+        kept.setdefault(one.attempt_id, []).append(one)
+    made = [
+        _among(kept.setdefault(attempt.pk, []), attempts[attempt.pk], _vendors_rating(event, source=source, now=now))
+        if attempt.pk in attempts
+        else None
+        for attempt, event in rated
+    ]
+    overruled = [one.pk for rows in kept.values() for one in rows if one.pk is not None and not one.is_current]
     Rating.objects.filter(pk__in=overruled, is_current=True).update(is_current=False)
     Rating.objects.bulk_create([one for one in made if one is not None])
     return made
@@ -102,7 +92,7 @@ def set_risk(attempt: Attempt, risk: Decimal, *, by: User, now: datetime | None 
 
 
 def _vendors_rating(
-    event: AttemptRated, *, source: RatingSource, message: WebhookMessage | None, now: datetime
+    event: AttemptRated, *, source: RatingSource, now: datetime, message: WebhookMessage | None = None
 ) -> Rating:
     # A NaN fails both comparisons.
     if not 0 <= event.risk <= 1:
@@ -122,13 +112,47 @@ def _vendors_rating(
 def _keep(attempt: Attempt, rating: Rating, *, now: datetime) -> Rating:
     """Under the attempt's lock, so that of two at once one is the current one."""
     with locked(attempt, now=now) as row:
-        same = row.ratings.filter(source=rating.source, rated_at=rating.rated_at, raw_value=rating.raw_value)
-        if (known := same.first()) is not None:
-            return known
-        current = row.ratings.filter(is_current=True).first()
-        rating.attempt, rating.exam_id = row, row.exam_id
-        rating.is_current = current is None or rating.effective_at >= current.effective_at
-        if rating.is_current and current is not None:
-            row.ratings.filter(is_current=True).update(is_current=False)
+        known = list(row.ratings.all())
+        same = (rating.source, rating.rated_at, rating.raw_value)
+        for one in known:
+            if (one.source, one.rated_at, one.raw_value) == same:
+                return one
+        _place(known, row, rating)
+        row.ratings.filter(pk__in=[one.pk for one in known if not one.is_current], is_current=True).update(
+            is_current=False
+        )
         rating.save()
     return rating
+
+
+def _among(known: list[Rating], row: Attempt, rating: Rating) -> Rating | None:
+    """Put a vendor's rating among those that are known of its attempt; None where it is one of them, whichever way it
+    came."""
+    same = (rating.rated_at, rating.raw_value)
+    if any((one.rated_at, one.raw_value) == same for one in known if one.source != RatingSource.STAFF):
+        return None
+    _place(known, row, rating)
+    known.append(rating)
+    return rating
+
+
+def _place(known: Sequence[Rating], row: Attempt, rating: Rating) -> None:
+    """Let it count where it is the newest, in memory."""
+    current = next((one for one in known if one.is_current), None)
+    rating.attempt, rating.exam_id = row, row.exam_id
+    rating.is_current = current is None or _counts_over(current, rating, known)
+    if current is not None and rating.is_current:
+        current.is_current = False
+
+
+def _counts_over(current: Rating, rating: Rating, known: Sequence[Rating]) -> bool:
+    if (rating.source == RatingSource.STAFF) == (current.source == RatingSource.STAFF):
+        return rating.rated_at >= current.rated_at
+    return _made_at(rating, known) >= _made_at(current, known)
+
+
+def _made_at(rating: Rating, known: Sequence[Rating]) -> datetime:
+    if rating.source == RatingSource.STAFF:
+        return rating.rated_at
+    vendors = (one for one in known if one.source != RatingSource.STAFF and one.rated_at >= rating.rated_at)
+    return believed_moment(rating.rated_at, (rating.fetched_at, *(one.fetched_at for one in vendors)))

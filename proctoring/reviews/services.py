@@ -19,7 +19,7 @@ from proctoring.backends.http import tame_url
 from proctoring.backends.types import AttemptReviewed
 from proctoring.backends.types import ReviewComment as Remark
 from proctoring.errors import Conflict, IllegalTransition
-from proctoring.reviews.intake import kept_already, same_moment, vendors_review
+from proctoring.reviews.intake import vendors_review
 from proctoring.reviews.models import Review, ReviewComment, ReviewSource, ReviewStatus, VideoView
 from proctoring.reviews.verdicts import NotApplied, after, decide, judge, last_applied, notify_support, verdict_of
 from proctoring.signals import announce, review_received
@@ -54,8 +54,8 @@ def receive_review(
             event = replace(event, reviewed_by="", comments=(), video_url="", payload={})
         review, comments = vendors_review(row, event, now=now)
         # What is rarely looked at is fetched when it is: payloads may be large.
-        known = list(row.reviews.filter(same_moment(review) | APPLIED).defer("payload", "sealed_video_url"))
-        if (kept := kept_already(review, comments, known)) is not None:
+        known = list(row.reviews.filter(APPLIED | Q(sha256=review.sha256)).defer("payload", "sealed_video_url"))
+        if (kept := next((one for one in known if one.sha256 == review.sha256), None)) is not None:
             return kept
         review.message = message
         judge(row, review, known=known, now=now)
@@ -131,7 +131,8 @@ def apply_kept_review(attempt: Attempt, *, now: datetime | None = None) -> Revie
         waiting = [] if row.status in OPEN else list(row.reviews.filter(not_applied_reason__in=_reasons_over(row)))
         if not waiting:
             return None
-        newest, *others = sorted(waiting, key=lambda one: (one.effective_at, one.pk), reverse=True)
+        # Only a vendor's has to wait.
+        newest, *others = sorted(waiting, key=lambda one: (one.occurred_at, one.pk), reverse=True)
         for review in others:
             review.not_applied_reason = NotApplied.OLDER
             review.save()

@@ -19,7 +19,7 @@ from proctoring.exams.models import ExamType
 from proctoring.outbox.models import Operation
 from proctoring.outbox.services import promise_effect
 from proctoring.permissions import may_review
-from proctoring.reviews.models import Review, ReviewSource, ReviewStatus
+from proctoring.reviews.models import Review, ReviewSource, ReviewStatus, believed_moment
 
 if TYPE_CHECKING:
     from proctoring.host import User
@@ -127,11 +127,19 @@ def _obstacle(row: Attempt, review: Review, last: Review | None) -> NotApplied |
         return NotApplied.ATTEMPT_NOT_ENDED
     if row.status not in ENDED | DECIDED:
         return NotApplied.ATTEMPT_CLOSED
-    if last is not None and last.effective_at > review.effective_at:
+    if last is not None and _is_older(row, review, last):
         return NotApplied.OLDER
     if row.status == Status.ERROR and not _is_vendors_not_reviewed(last):
         return NotApplied.ATTEMPT_IN_ERROR
     return None
+
+
+def _is_older(row: Attempt, review: Review, last: Review) -> bool:
+    if last.source == ReviewSource.VENDOR:
+        return review.occurred_at < last.occurred_at
+    later = row.reviews.filter(source=ReviewSource.VENDOR, occurred_at__gte=review.occurred_at)
+    arrivals = (review.received_at, *later.values_list("received_at", flat=True))
+    return believed_moment(review.occurred_at, arrivals) < last.occurred_at
 
 
 def _is_vendors_not_reviewed(last: Review | None) -> bool:

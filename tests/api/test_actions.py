@@ -15,7 +15,7 @@ from proctoring.attempts.states import Status
 from proctoring.exams.models import Exam, ExamType
 from proctoring.host import PrerequisiteState, Role
 from tests.api.conftest import WHY, Person, created, refused
-from tests.factories import TEN, AttemptFactory, ExamFactory, at
+from tests.factories import TEN, AllowanceFactory, AttemptFactory, ExamFactory, at
 from tests.hosts import ScriptedHost
 
 pytestmark = pytest.mark.usefixtures("lms")
@@ -236,6 +236,26 @@ class TestStaff:
         assert (body["number"], body["total_seconds"]) == (2, 900)
         resume = candidate.get(f"/attempts/{attempt.pk}/").json()["resume"]
         assert (resume["allowed"], resume["grantable"]) == (False, False)
+
+    def test_a_resume_is_allowed_as_long_as_creation_lets_it_be_used(
+        self, staff: Person, candidate: Person, exam: Exam
+    ) -> None:
+        exam.due_at = at(10, 40)
+        exam.save()
+        AllowanceFactory(user=candidate.user, course_id=exam.course_id, minutes=30)
+        attempt = AttemptFactory(exam=exam, user=candidate.user, status=Status.ERROR)
+        run(staff, attempt, "authorize-resume", **WHY)
+
+        def allowed() -> list[bool]:
+            listed = candidate.get("/attempts/").json()["results"][0]
+            return [one["resume"]["allowed"] for one in (listed, candidate.get(f"/attempts/{attempt.pk}/").json())]
+
+        with time_machine.travel(at(11, 10), tick=False):
+            assert allowed() == [False, False]
+            refused(candidate.post(f"/exams/{exam.pk}/attempts/"), 422, "past_due")
+        with time_machine.travel(at(11, 9), tick=False):
+            assert allowed() == [True, True]
+            assert created(candidate, exam)["number"] == 2
 
     def test_a_running_attempt_cannot_be_resumed(self, staff: Person, attempt: Attempt) -> None:
         refused(run(staff, attempt, "authorize-resume", **WHY), 409, "retry_not_possible")

@@ -131,6 +131,8 @@ class TestList:
             ("cursor", "x"),
             ("cursor", "cD14"),  # p=x
             ("cursor", "cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk="),  # p=99999999999999999999
+            ("cursor", "cD0lQzIlQjI="),  # p=²
+            ("cursor", "cD0lRDklQTM="),  # p=٣
             ("page_size", "0"),
             ("page_size", "-1"),
             ("page_size", "x"),
@@ -231,6 +233,11 @@ class TestTime:
     ) -> None:
         answer = refused(staff.post(f"/attempts/{attempt.pk}/time/", body), 400, "invalid")
         assert list(answer["errors"]) == [field]
+
+    def test_the_reason_may_be_called_a_note_as_in_the_ledger(self, staff: Person, attempt: Attempt) -> None:
+        answer = staff.post(f"/attempts/{attempt.pk}/time/", {"seconds": 60, "note": "Drilling"})
+        assert answer.status_code == 201, answer.content
+        assert answer.json()["entries"][-1]["note"] == "Drilling"
 
     def test_an_entry_of_another_attempt_is_not_there(self, staff: Person, attempt: Attempt) -> None:
         other = AttemptFactory(exam=attempt.exam).time_entries.get()

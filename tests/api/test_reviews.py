@@ -164,6 +164,15 @@ class TestWriting:
         assert ended.status == Status.REJECTED
         assert ended.history.latest().history_user == reviewer.user
 
+    def test_comments_may_be_spelt_as_vendors_spell_them(self, reviewer: Person, ended: Attempt) -> None:
+        theirs = {"comment": "There", "start": 5, "stop": 9, "status": "violation"}
+        both = {"comment": "Not this", "text": "This", "start": 70, "start_seconds": 7}
+        answer = reviewer.post(f"/attempts/{ended.pk}/reviews/", {"status": "violation", "comments": [theirs, both]})
+        assert answer.json()["comments"] == [
+            {"start_seconds": 5, "stop_seconds": 9, "severity": "violation", "text": "There"},
+            {"start_seconds": 7, "stop_seconds": None, "severity": "", "text": "This"},
+        ]
+
     @pytest.mark.parametrize("status", ["passed", "violation", "suspicious", "not_reviewed"])
     def test_a_word_is_enough(self, status: str, reviewer: Person, ended: Attempt) -> None:
         assert reviewer.post(f"/attempts/{ended.pk}/reviews/", {"status": status}).status_code == 201
@@ -206,6 +215,8 @@ class TestWriting:
             {"status": "passed", "comments": [{"text": "x", "start_seconds": -1}]},
             {"status": "passed", "comments": [{"text": "x", "start_seconds": 9, "stop_seconds": 8}]},
             {"status": "passed", "comments": [{"text": "x", "stop_seconds": 2**31}]},
+            {"status": "passed", "comments": [{"comment": "x", "start": "soon"}]},
+            {"status": "passed", "comments": [{"comment": "x", "start": 9, "stop": 8}]},
             {"status": "passed", "comments": [{"text": "x" * 10_001}]},
             {"status": "passed", "comments": [{"text": "x", "severity": "y" * 61}]},
             {"status": "passed", "comments": [{"text": "x"}] * 201},

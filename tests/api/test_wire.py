@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication
 from rest_framework.settings import api_settings
@@ -14,6 +16,16 @@ from proctoring.attempts.models import Attempt
 from proctoring.errors import BackendError, BackendRejected, NotConfigured, NotPermitted, UnknownBackend
 from proctoring.exams.models import Exam
 from tests.api.conftest import ROOT, Person, refused
+
+
+def nosy(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A middleware that looks into every form."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        len(request.POST)
+        return get_response(request)
+
+    return middleware
 
 
 class TestBodies:
@@ -62,6 +74,33 @@ class TestBodies:
 
     def test_an_action_without_fields_does_not_mind_how_it_is_sent(self, candidate: Person, attempt: Attempt) -> None:
         assert candidate.client.post(f"{ROOT}/attempts/{attempt.pk}/start/").status_code == 200
+
+    @pytest.mark.parametrize(
+        ("content_type", "body"),
+        [
+            ("application/x-www-form-urlencoded", ""),
+            ("multipart/form-data; boundary=x", ""),
+            ("multipart/form-data; boundary=x", "--x--\r\n"),
+            ("", ""),
+        ],
+    )
+    def test_a_form_without_fields_is_no_body(
+        self, candidate: Person, proctored: Exam, content_type: str, body: str
+    ) -> None:
+        url = f"{ROOT}/exams/{proctored.pk}/attempts/"
+        # Django's client leaves the type out where there is no body, which other clients do not.
+        answer = candidate.client.generic("POST", url, body, content_type, CONTENT_TYPE=content_type)
+        assert answer.status_code == 201, answer.content
+        assert (answer.json()["status"], answer.json()["taking_as_proctored"]) == ("created", True)
+
+    def test_nor_where_the_hosts_middleware_has_read_it(self, candidate: Person, exam: Exam, settings: Any) -> None:
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.nosy"]
+        assert candidate.client.post(f"{ROOT}/exams/{exam.pk}/attempts/").status_code == 201
+
+    @pytest.mark.parametrize("body", ["proctored=false", "--x\r\n\r\n--x--", "-", "--x--y", "--" + "x" * 120 + "--"])
+    @pytest.mark.parametrize("form", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+    def test_a_form_with_something_in_it_is_refused(self, candidate: Person, exam: Exam, body: str, form: str) -> None:
+        refused(candidate.raw("POST", f"/exams/{exam.pk}/attempts/", body, form), 415, "unsupported_media_type")
 
     def test_a_lone_surrogate_in_a_comment(self, staff: Person, attempt: Attempt) -> None:
         body = '{"reason_code": 10030, "comment": "\\ud800"}'

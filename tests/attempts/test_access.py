@@ -39,7 +39,8 @@ def should_be_open(exam: Exam, attempt: Attempt, *, past: bool) -> str:
     viewable = {"submitted", "verified", "rejected", "second_review_required"}
     if kind == "proctored" and status in viewable and past and exam.viewable_past_due and attempt.acknowledged_at:
         return "viewable_past_due"
-    if kind == "proctored" and status == "declined" and not (past and exam.hide_after_due):
+    opted_out = status == "declined" and not attempt.taking_as_proctored
+    if kind == "proctored" and opted_out and not (past and exam.hide_after_due):
         return "declined"
     return ""
 
@@ -47,15 +48,16 @@ def should_be_open(exam: Exam, attempt: Attempt, *, past: bool) -> str:
 @pytest.mark.parametrize("exam_type", list(ExamType), ids=str)
 def test_the_rows_of_the_table_open_and_nothing_else_does(exam_type: ExamType) -> None:
     opened = set()
-    for status, past, hide, viewable, acknowledged in itertools.product(Status, *[(False, True)] * 4):
+    for status, past, hide, viewable, acknowledged, as_proctored in itertools.product(Status, *[(False, True)] * 5):
         exam, user, attempt = built(
             status, exam_type=exam_type, hide_after_due=hide, viewable_past_due=viewable, allow_opt_out=True
         )
         attempt.closes_at = None  # the due date is asked about here, not what a sweep would make of it
         attempt.acknowledged_at = at(10, 25) if acknowledged else None
+        attempt.taking_as_proctored = as_proctored
         decision = decide(exam, user, attempt, AFTER if past else BEFORE)
         wanted = should_be_open(exam, attempt, past=past)
-        case = (status, past, hide, viewable, acknowledged)
+        case = (status, past, hide, viewable, acknowledged, as_proctored)
         assert (decision.allowed, decision.reason if decision.allowed else "") == (bool(wanted), wanted), case
         assert decision.reason, case
         assert (decision.token is None) is (decision.expires_at is None) is not decision.allowed, case
@@ -104,7 +106,7 @@ def test_an_exam_that_is_not_active_is_the_hosts_own_matter(
 @pytest.mark.parametrize("barred", [False, True])
 @pytest.mark.parametrize("audits", [False, True])
 def test_without_an_attempt_a_timed_exam_that_is_over_opens_and_an_auditors_content(
-    past: str, hide: bool, exam_type: ExamType, barred: bool, audits: bool, lms: ScriptedHost
+    past: str, hide: bool, exam_type: ExamType, barred: bool, audits: bool, lms: ScriptedHost, db: None
 ) -> None:
     user = UserFactory.build(pk=7)
     exam = ExamFactory.build(pk=3, exam_type=exam_type, hide_after_due=hide, due_at=at(12, 0))
@@ -144,6 +146,7 @@ def test_an_inactive_or_unknown_person_sees_nothing(user: Any) -> None:
 def test_a_declined_attempt_opens_only_what_may_be_taken_without_proctoring() -> None:
     for exam_type, opt_out in itertools.product(ExamType, (False, True)):
         exam, user, attempt = built(Status.DECLINED, exam_type=exam_type, allow_opt_out=opt_out)
+        attempt.taking_as_proctored = False
         assert decide(exam, user, attempt, BEFORE).allowed is (exam_type == "proctored" and opt_out)
 
 
@@ -199,6 +202,7 @@ def test_a_status_that_this_version_does_not_know_opens_nothing() -> None:
 
 def test_who_was_declined_by_a_cascade_sees_nothing_before_the_exam_opens() -> None:
     exam, user, attempt = built(Status.DECLINED, exam_type=ExamType.PROCTORED, allow_opt_out=True, opens_at=BEFORE)
+    attempt.taking_as_proctored = False
     decision = decide(exam, user, attempt, TEN)
     assert (decision.allowed, decision.reason) == (False, "not_open_yet")
     assert decide(exam, user, attempt, BEFORE).allowed

@@ -8,15 +8,17 @@ import pytest
 from django.contrib.auth.models import AbstractUser
 
 from proctoring.attempts import services
+from proctoring.attempts.access import decide
 from proctoring.attempts.creation import create_attempt
 from proctoring.attempts.models import Attempt
+from proctoring.attempts.retries import reset_attempt
 from proctoring.attempts.states import Status
 from proctoring.errors import CreationRefused
 from proctoring.exams.models import Exam, ExamStatus, ExamType
 from proctoring.host import PrerequisiteState
-from proctoring.outbox.models import Delivery
+from proctoring.outbox.models import Delivery, Operation
 from tests.exchange.vendor import VENDOR
-from tests.factories import TEN, AttemptFactory, ExamFactory
+from tests.factories import TEN, AttemptFactory, ExamFactory, UserFactory, at
 from tests.hosts import ScriptedHost, configure
 
 
@@ -86,9 +88,38 @@ def test_the_cascade_passes_over_what_is_not_the_persons_to_take(
     assert not Attempt.objects.filter(exam=others_group).exists()
 
 
+def test_who_declines_an_attempt_is_not_taking_it_as_proctored_and_has_the_content(candidate: AbstractUser) -> None:
+    exam = ExamFactory(exam_type=ExamType.PROCTORED, allow_opt_out=True)
+    declined = services.decline_attempt(create_attempt(exam, candidate, now=TEN), by=candidate, now=TEN)
+    assert declined.taking_as_proctored is False
+    assert decide(exam, candidate, declined, at(10, 1)).allowed
+
+
+def test_who_is_declined_for_a_prerequisite_has_not(candidate: AbstractUser, lms: ScriptedHost) -> None:
+    exam = ExamFactory(exam_type=ExamType.PROCTORED, allow_opt_out=True)
+    attempt = create_attempt(exam, candidate, now=TEN)
+    lms.require(PrerequisiteState.FAILED)
+    declined = services.start_attempt(attempt, by=candidate, now=TEN)
+    assert (declined.status, declined.taking_as_proctored) == (Status.DECLINED, True)
+    decision = decide(exam, candidate, declined, at(10, 1))
+    assert (decision.allowed, decision.reason) == (False, "declined")
+
+
+def test_the_vendor_drops_a_declined_attempt_that_was_registered(candidate: AbstractUser, settings: Any) -> None:
+    configure(settings, BACKENDS=VENDOR)
+    exam = ExamFactory(exam_type=ExamType.PROCTORED, backend="vendor", allow_opt_out=True)
+    registered = services.decline_attempt(create_attempt(exam, candidate, now=TEN), by=candidate, now=TEN)
+    reset_attempt(registered, by=UserFactory(), reason="", now=TEN)
+    never = create_attempt(exam, candidate, proctored=False, now=TEN)
+    reset_attempt(never, by=UserFactory(), reason="", now=TEN)
+    dropped = Delivery.objects.filter(operation=Operation.REMOVE_ATTEMPT)
+    assert [one.target_id for one in dropped] == [registered.pk]
+
+
 def test_declining_without_the_offer_is_refused(candidate: AbstractUser) -> None:
-    for exam_type in (ExamType.TIMED, ExamType.PROCTORED):
-        attempt = AttemptFactory(user=candidate, exam__exam_type=exam_type)
+    offers = ((ExamType.PROCTORED, False), *((other, True) for other in ExamType if other != ExamType.PROCTORED))
+    for exam_type, allow_opt_out in offers:
+        attempt = AttemptFactory(user=candidate, exam__exam_type=exam_type, exam__allow_opt_out=allow_opt_out)
         with pytest.raises(CreationRefused) as refused:
             services.decline_attempt(attempt, by=candidate, now=TEN)
         assert refused.value.code == "opt_out_not_allowed"

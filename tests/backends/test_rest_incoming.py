@@ -106,7 +106,11 @@ def test_a_review_that_is_not_what_the_wire_describes_is_malformed(data: dict[st
 
 @pytest.mark.parametrize(
     "timestamp",
-    [None, 7, "", "yesterday", "2030-01-01", "2030-01-01T11:59:00", "0001-01-01T00:00:00+14:00", "2030-13-01T00:00Z"],
+    [
+        *(None, 7, "", "yesterday", "2030-01-01", "2030-01-01T11:59:00", "2030-13-01T00:00Z"),
+        *("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00+00:01"),
+        *("9001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00"),
+    ],
 )
 def test_a_moment_without_offset_or_sense_is_malformed(timestamp: Any) -> None:
     with pytest.raises(MalformedMessage):

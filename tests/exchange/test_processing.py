@@ -244,3 +244,14 @@ def test_a_worker_that_lost_its_lease_changes_nothing_and_goes_on(event: dict[st
         process(row)
     attempt.refresh_from_db()
     assert (attempt.status, WebhookMessage.objects.get().claimed_by) == (Status.CREATED, "another")
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00", "2026-03-02T10:25:00"])
+def test_a_plugins_impossible_moment_goes_to_quarantine(moment: str) -> None:
+    attempt = attempt_in(Status.SUBMITTED)
+    row = message({**PASSED, "at": moment})
+    assert work() == ["quarantined"]
+    row.refresh_from_db()
+    attempt.refresh_from_db()
+    assert (attempt.status, row.sent_at, Review.objects.count()) == (Status.SUBMITTED, None, 0)
+    assert "1970" in row.error

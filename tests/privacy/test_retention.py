@@ -21,7 +21,7 @@ from proctoring.privacy.models import DeletionCertificate, LegalHold
 from proctoring.privacy.retention import Sweep
 from proctoring.reviews.models import Review, ReviewComment
 from tests.factories import TEN, MessageFactory, at
-from tests.privacy.conftest import COURSE, NAME, NOTES, VIDEO
+from tests.privacy.conftest import COURSE, EXTERNAL, NAME, NOTES, VIDEO, receive
 from tests.privacy.dump import dump
 
 pytestmark = pytest.mark.usefixtures("_noon")
@@ -74,6 +74,19 @@ def test_then_what_reviews_say_and_who_said_it_and_the_verdicts_stay(known: Atte
     assert list(Review.objects.order_by("pk").values("status", "source", "occurred_at", "author")) == verdicts
     known.refresh_from_db()
     assert known.full_name == NAME
+
+
+def test_a_review_that_is_sent_again_afterwards_brings_nothing_back(known: Attempt) -> None:
+    said = {"type": "reviewed", "status": "suspicious", "id": EXTERNAL, "remarks": [NOTES["review"]], "video": VIDEO}
+    first = receive({**said, "at": at(11, 30).isoformat()}, now=at(11, 30))
+    kept, comments = Review.objects.count(), ReviewComment.objects.count()
+    sweep(after(1827))
+    again = receive({**said, "at": at(11, 30).isoformat()}, now=after(1828), delivery_id="sent-again")
+    assert again.pk != first.pk
+    assert (Review.objects.count(), ReviewComment.objects.count()) == (kept, comments)
+    sweep(after(1828 + 91))
+    for words in (NOTES["review"], VIDEO):
+        assert words not in dump()
 
 
 def test_a_run_that_deleted_something_leaves_one_certificate(known: Attempt) -> None:

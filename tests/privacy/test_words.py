@@ -51,6 +51,18 @@ def test_a_body_is_read_as_what_it_is(body: bytes) -> None:
     assert not Words([]).stand_in_bytes(body)
 
 
+def test_a_name_is_the_same_whatever_stands_between_its_words() -> None:
+    assert ADA.without("by Ada  Lovelace and Ada\nLovelace") == "by [removed] and [removed]"
+
+
+def test_where_others_are_spoken_of_a_single_word_of_letters_is_no_name_inside_of_a_sentence() -> None:
+    account = Words(["student", "student17", "stu@example.org"], plain=False)
+    assert account.without("the student left, said student17 of stu@example.org") == (
+        "the student left, said [removed] of [removed]"
+    )
+    assert account.without({"by": "Student"}) == {"by": "[removed]"}
+
+
 def test_what_is_nested_without_end_is_still_searched() -> None:
     assert ADA.stand_in_bytes(b"[" * 100_000 + b"ada@example.org")
     assert ADA.stand_in_bytes(b"[" * 5_000 + b'"ada@example.org"' + b"]" * 5_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -58,10 +58,22 @@ def test_the_newest_counts_in_whatever_order_they_come(attempt: Attempt, order: 
     assert (current(attempt), attempt.ratings.count()) == ([Decimal("0.4000")], 3)
 
 
-def test_a_clock_that_is_years_ahead_does_not_rule_for_years(attempt: Attempt) -> None:
-    record_rating(attempt, rated(0.9, at(10, 30).replace(year=2036)), now=at(10, 40))
-    record_rating(attempt, rated(0.1, at(10, 50)), now=at(10, 50))
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_clock_that_is_ahead_still_says_which_one_is_newer(attempt: Attempt, in_order: bool) -> None:
+    events = [rated(0.9, at(13, 0)), rated(0.1, at(13, 30))]
+    for minute, event in enumerate(events if in_order else reversed(events), start=40):
+        record_rating(attempt, event, now=at(10, minute))
     assert current(attempt) == [Decimal("0.1000")]
+
+
+def test_a_clock_that_is_years_ahead_does_not_overrule_people_for_years(attempt: Attempt) -> None:
+    years_ahead = at(10, 30).replace(year=2036)
+    record_rating(attempt, rated(0.9, years_ahead), now=at(10, 40))
+    set_risk(attempt, Decimal("0.25"), by=UserFactory(), now=at(10, 50))
+    record_rating(attempt, rated(0.8, years_ahead - timedelta(minutes=1)), now=at(11, 0))
+    assert current(attempt) == [Decimal("0.2500")]
+    record_rating(attempt, rated(0.7, years_ahead + timedelta(minutes=1)), now=at(11, 10))
+    assert current(attempt) == [Decimal("0.7000")]
 
 
 @pytest.mark.parametrize("risk", [-0.01, 1.01, float("nan"), float("inf")])

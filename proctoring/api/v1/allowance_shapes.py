@@ -16,7 +16,7 @@ from proctoring.allowances.terms import MAX_EXEMPTIONS, MAX_NOTE
 from proctoring.api.base import refuse
 from proctoring.api.v1.attempts import IdFilter
 from proctoring.api.v1.representation import PersonSerializer
-from proctoring.api.wire import MAX_ID, UtcDateTimeField
+from proctoring.api.wire import MAX_ID, UtcDateTimeField, is_id
 from proctoring.logs.event_types import EVENT_TYPES
 
 MAX_USERS = 1_000
@@ -162,7 +162,7 @@ class AllowanceFilter(django_filters.FilterSet):
 
     def of_user(self, queryset: Any, name: str, value: str) -> Any:
         who = Q(**{f"user__{get_user_model().USERNAME_FIELD}": value})
-        if value.isascii() and value.isdigit() and len(value) <= 19 and int(value) <= MAX_ID:
+        if is_id(value):
             who |= Q(user_id=int(value))
         return queryset.filter(who)
 

@@ -20,7 +20,7 @@ from proctoring.api.idempotency import answer_once
 from proctoring.api.openapi import IDEMPOTENCY_KEY, operation, path_id
 from proctoring.api.pagination import Pages
 from proctoring.api.v1.representation import AttemptSerializer
-from proctoring.api.wire import MAX_ID, TrueOrFalseField, UtcDateTimeField
+from proctoring.api.wire import MAX_ID, TrueOrFalseField, UtcDateTimeField, is_id
 from proctoring.attempts.access import current_attempt, decide
 from proctoring.attempts.creation import create_attempt
 from proctoring.attempts.models import Attempt
@@ -84,7 +84,7 @@ class AttemptFilter(django_filters.FilterSet):
 
     def of_user(self, queryset: Any, name: str, value: str) -> Any:
         who = Q(**{f"user__{get_user_model().USERNAME_FIELD}": value})
-        if value.isascii() and value.isdigit() and len(value) <= 19 and int(value) <= MAX_ID:
+        if is_id(value):
             who |= Q(user_id=int(value))
         return queryset.filter(who)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import get_user_model
 from django.utils.functional import cached_property
@@ -13,7 +13,7 @@ from rest_framework import serializers
 from proctoring.api.base import Viewer
 from proctoring.api.wire import UtcDateTimeField
 from proctoring.attempts.models import Attempt, RetryKind
-from proctoring.attempts.retries import can_be_resumed
+from proctoring.attempts.retries import can_be_resumed, usable_retries
 from proctoring.attempts.states import TRAITS, Clock, Phase, Status
 from proctoring.bookings.sessions import is_open, sessions_of
 from proctoring.conf import settings
@@ -41,7 +41,8 @@ class LaunchSerializer(serializers.Serializer[Any]):
 
 
 class ResumeSerializer(serializers.Serializer[Any]):
-    """`allowed`: the candidate may create the next attempt. `grantable`: staff may allow a resume now."""
+    """`allowed`: a retry was granted, not used, and exam and dates let the candidate use it now. `grantable`: staff may
+    allow a resume now."""
 
     allowed = serializers.BooleanField()
     kind = serializers.ChoiceField(choices=RetryKind.choices, allow_null=True)
@@ -49,8 +50,17 @@ class ResumeSerializer(serializers.Serializer[Any]):
     grantable = serializers.BooleanField()
 
 
-# Wants rows of for_reading(), and "now" and "viewer" in its context: then it makes no query of its own, or one where a
-# vendor takes live bookings, however many attempts there are.
+class AttemptListSerializer(serializers.ListSerializer[Any]):
+    """Finds out for all rows at once what their granted retries are good for."""
+
+    def to_representation(self, data: Any) -> Any:
+        rows, one = list(data), cast("AttemptSerializer", self.child)
+        one.usable_retries = usable_retries(rows, now=self.context["now"])
+        return super().to_representation(rows)
+
+
+# Wants rows of for_reading(), and "now" and "viewer" in its context: then it makes no query of its own, but one where a
+# vendor takes live bookings, and those for retries that were granted at exams which are past their due date.
 class AttemptSerializer(serializers.Serializer[Any]):
     """An attempt at the moment `server_time`: one whose deadline has passed has ended, whoever has noticed."""
 
@@ -81,8 +91,19 @@ class AttemptSerializer(serializers.Serializer[Any]):
     launch = LaunchSerializer(allow_null=True)
     resume = ResumeSerializer()
 
+    usable_retries: set[int] | None = None
+    """Primary keys; None: this one stands alone."""
+
+    class Meta:
+        list_serializer_class = AttemptListSerializer
+
     def to_representation(self, instance: Attempt) -> dict[str, Any]:
-        return super().to_representation(Shown(instance, self.context["now"], self.context["viewer"], self.rooms))
+        now = self.context["now"]
+        usable = self.usable_retries
+        if usable is None:
+            usable = usable_retries([instance], now=now)
+        shown = Shown(instance, now, self.context["viewer"], self.rooms, instance.pk in usable)
+        return super().to_representation(shown)
 
     @cached_property
     def rooms(self) -> OpenRooms:
@@ -118,6 +139,7 @@ class Shown:
     server_time: datetime
     viewer: Viewer
     rooms: OpenRooms
+    may_retry: bool
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.attempt, name)
@@ -172,7 +194,7 @@ class Shown:
     def resume(self) -> dict[str, Any]:
         attempt = self.attempt
         return {
-            "allowed": bool(attempt.retry_kind) and not attempt.has_successor,  # type: ignore[attr-defined]  # an annotation
+            "allowed": self.may_retry,
             "kind": attempt.retry_kind or None,
             "granted_at": attempt.retry_granted_at,
             "grantable": can_be_resumed(attempt, now=self.server_time),

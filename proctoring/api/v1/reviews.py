@@ -20,7 +20,7 @@ from proctoring.api.openapi import operation, path_id
 from proctoring.api.pagination import Pages
 from proctoring.api.v1.attempts import IdFilter, TrueOrFalseFilter, visible_attempt
 from proctoring.api.v1.representation import PersonSerializer
-from proctoring.api.wire import UtcDateTimeField
+from proctoring.api.wire import OtherNames, UtcDateTimeField
 from proctoring.attempts.lifecycle import REASON_LENGTH, refuse_own
 from proctoring.backends.types import ReviewComment as Remark
 from proctoring.host import Role, host
@@ -78,10 +78,16 @@ class ReviewSerializer(serializers.Serializer[Any]):
         return review.applied_at is not None
 
 
+class RemarkSerializer(OtherNames, CommentSerializer):
+    """What was seen, and where in the recording. Vendors' words `start`, `stop`, `comment`, `status` are taken too."""
+
+    other_names = {"start": "start_seconds", "stop": "stop_seconds", "comment": "text", "status": "severity"}
+
+
 class VerdictSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=ReviewStatus.choices)
     message = serializers.CharField(max_length=REASON_LENGTH, allow_blank=True, default="")
-    comments = serializers.ListField(child=CommentSerializer(), max_length=MAX_COMMENTS, default=list)
+    comments = serializers.ListField(child=RemarkSerializer(), max_length=MAX_COMMENTS, default=list)
 
 
 class ReviewFilter(django_filters.FilterSet):

@@ -15,7 +15,7 @@ from proctoring.api.openapi import IDEMPOTENCY_KEY, operation, path_id
 from proctoring.api.v1.actions import MAX_COMMENT, ReasonCodeField
 from proctoring.api.v1.attempts import TAG, visible_attempt
 from proctoring.api.v1.representation import PersonSerializer, running_deadline
-from proctoring.api.wire import MAX_ID, UtcDateTimeField
+from proctoring.api.wire import MAX_ID, OtherNames, UtcDateTimeField
 from proctoring.attempts import services
 from proctoring.attempts.ledger import MAX_SECONDS
 from proctoring.attempts.lifecycle import refuse_own
@@ -45,8 +45,11 @@ class LedgerSerializer(serializers.Serializer[Any]):
     expires_at = UtcDateTimeField(allow_null=True)
 
 
-class CorrectionSerializer(serializers.Serializer[Any]):
-    """Either `seconds` to add (negative: to take away), or the id of the entry that it `reverses`."""
+class CorrectionSerializer(OtherNames):
+    """Either `seconds` to add (negative: to take away), or the id of the entry that it `reverses`. `comment` may be
+    called `note`, as in the ledger."""
+
+    other_names = {"note": "comment"}
 
     seconds = serializers.IntegerField(required=False, min_value=-MAX_SECONDS, max_value=MAX_SECONDS)
     reverses = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from proctoring.backends.types import FIRST_YEAR, LAST_YEAR
+
 MAX_ID = 255
 MAX_URL = 2000
 MAX_DEPTH = 32
@@ -55,14 +57,18 @@ def tame_lines(value: Any, *, max_lines: int = 50, limit: int = 2000) -> tuple[s
 
 
 def tame_moment(value: Any) -> datetime:
-    """Return an ISO 8601 moment as UTC; ``ValueError`` if it is none, or has no offset: it could be any hour then."""
+    """Return an ISO 8601 moment as UTC; ``ValueError`` if it is none, has no offset (it could be any hour then), or is
+    before 1970 or after 9000."""
     try:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError("no offset from UTC")
-        return moment.astimezone(UTC)
+        moment = moment.astimezone(UTC)
     except (TypeError, OverflowError):
         raise ValueError("not an ISO 8601 moment") from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError("not a moment between the years 1970 and 9000")
+    return moment
 
 
 def tame_tree(value: Any, depth: int = 0) -> Any:

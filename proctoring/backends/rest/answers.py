@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from proctoring.backends.http import Answer, tame_id, tame_moment
+from proctoring.backends.http import Answer, tame_id
 from proctoring.errors import BackendError
 
 GONE = (404, 410)
@@ -56,12 +55,3 @@ def next_cursor_of(value: Mapping[str, Any], cursor: str) -> str:
     if not read or len(read) > MAX_CURSOR or read == cursor:
         raise BackendError("The vendor's answer does not say where its list goes on.")
     return read
-
-
-def sane_moment(value: Any) -> datetime:
-    """A moment in UTC; ``ValueError`` for none, and for one near the ends of the calendar, where sums and databases
-    fail."""
-    moment = tame_moment(value)
-    if not 1970 <= moment.year <= 9000:
-        raise ValueError("not a moment of our time")
-    return moment

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from proctoring.backends.http import tame_id, tame_text
-from proctoring.backends.rest.answers import sane_moment
+from proctoring.backends.http import tame_id, tame_moment, tame_text
 from proctoring.backends.types import OnboardingPage, OnboardingRecord, ProfileStatus
 from proctoring.errors import BackendError
 
@@ -72,6 +71,6 @@ def _record(row: Any) -> OnboardingRecord | None:
 
 def _moment(value: Any) -> datetime | None:
     try:
-        return sane_moment(value)
+        return tame_moment(value)
     except ValueError:
         return None

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from proctoring.backends.http import tame_id, tame_number, tame_text
+from proctoring.backends.http import tame_id, tame_moment, tame_number, tame_text
 from proctoring.backends.live import RatingPage, RatingRecord
-from proctoring.backends.rest.answers import next_cursor_of, rows_of, sane_moment
+from proctoring.backends.rest.answers import next_cursor_of, rows_of
 from proctoring.errors import MalformedMessage
 
 MAP_VERSION = "rest-1"
@@ -112,6 +112,6 @@ def _number(value: Any) -> int:
 
 def _moment(value: Any) -> datetime:
     try:
-        return sane_moment(value)
+        return tame_moment(value)
     except ValueError:
         raise MalformedMessage("data.rated_at is not an ISO 8601 moment with its offset from UTC.") from None

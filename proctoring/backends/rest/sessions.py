@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from proctoring.backends.http import tame_id, tame_number, tame_url
+from proctoring.backends.http import tame_id, tame_moment, tame_number, tame_url
 from proctoring.backends.live import SessionPage, SessionRecord
-from proctoring.backends.rest.answers import next_cursor_of, rows_of, sane_moment
+from proctoring.backends.rest.answers import next_cursor_of, rows_of
 
 
 def read_sessions(value: Mapping[str, Any], *, cursor: str) -> SessionPage:
@@ -40,6 +40,6 @@ def _record_or_none(row: Any) -> SessionRecord | None:
 
 def _moment_or_none(value: Any) -> datetime | None:
     try:
-        return sane_moment(value)
+        return tame_moment(value)
     except ValueError:
         return None
