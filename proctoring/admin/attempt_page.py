@@ -15,9 +15,11 @@ from proctoring.admin.base import is_own
 from proctoring.admin.rendering import EMPTY, Table, bullets, link_to, link_to_list, minutes, moment, short
 from proctoring.allowances.computation import in_force
 from proctoring.allowances.models import WHOLE_COURSE, Allowance
+from proctoring.attempts.chains import chain_among, without_verdict
 from proctoring.attempts.models import Attempt, RetryKind, TimeEntry
 from proctoring.attempts.states import Status
 from proctoring.attempts.timing import EntryKind
+from proctoring.exams.models import ExamType
 from proctoring.logs.reason_codes import REASON_CODES
 from proctoring.outbox.models import Delivery, DeliveryStatus, DeliveryTarget
 from proctoring.permissions import is_course_staff
@@ -183,8 +185,17 @@ def _chain(attempt: Attempt, now: datetime) -> Table:
             )
             for row in rows
         ],
-        notes=notes,
+        notes=[*_still_without_verdict(attempt, rows), *notes],
     )
+
+
+def _still_without_verdict(attempt: Attempt, rows: list[Attempt]) -> list[str]:
+    """Which parts of a resumed exam keep it from being verified, where it has several."""
+    chain = chain_among(rows)
+    if attempt.exam.exam_type != ExamType.PROCTORED or len(chain) == 1 or not chain[-1].taking_as_proctored:
+        return []
+    parts = ", ".join(f"#{part.number}" for part in without_verdict(chain))
+    return [_("Credit and the mail wait for a verdict on every part. Still without one: %s.") % parts] if parts else []
 
 
 def _time_of(row: Any) -> str:

@@ -171,6 +171,10 @@ def _waiting(row: Attempt, view: View) -> Sequence[object]:
     return moment(ended), _ago(ended, view.now), vendor_name(row.backend)
 
 
+def _undecided(row: Attempt, view: View) -> Sequence[object]:
+    return *_waiting(row, view), row.status_at(view.now).label
+
+
 def _broken(row: Attempt, view: View) -> Sequence[object]:
     step = STEPS["authorize_resume"]
     url = reverse("admin:proctoring_attempt_step", args=(row.pk, step.name))
@@ -222,8 +226,8 @@ SECTIONS = (
         title=lambda: _("Waiting for a verdict"),
         empty=lambda: _("No attempt waits for a verdict."),
         order=LONGEST_ENDED,
-        headers=lambda: (_("Ended"), _("Waiting for"), _("Vendor")),
-        cells=_waiting,
+        headers=lambda: (_("Ended"), _("Waiting for"), _("Vendor"), _("Status")),
+        cells=_undecided,
     ),
     Section(
         situation=Situation.ONBOARDING,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.functional import cached_property
 
 from proctoring.attempts.access import AccessDecision, current_attempt, decide
+from proctoring.attempts.chains import ChainStatus, committed_status
 from proctoring.attempts.creation import Refusal, prerequisite_refusal, refuse_by_exam
 from proctoring.attempts.due_dates import due_at_for
 from proctoring.attempts.models import Attempt, RetryKind
@@ -127,6 +128,13 @@ class Situation:
         return granted and self.status == Status.VOIDED
 
     @cached_property
+    def whole(self) -> ChainStatus | None:
+        """What this verified attempt comes to with those that it continues; None where it continues none."""
+        if self.attempt is None or self.attempt.resumed_from_id is None or self.status != Status.VERIFIED:
+            return None
+        return committed_status(self.attempt)
+
+    @cached_property
     def escalation_email(self) -> str:
         return host().escalation_email(self.exam.course_id)
 
@@ -186,6 +194,7 @@ class Situation:
             attempt and (attempt.pk, self.status, attempt.retry_kind, attempt.acknowledged_at),
             self.launch,
             self.allowed,
+            self.whole,
             self.refusal.code if self.next_step and self.refusal else "",
         )
 

@@ -86,6 +86,14 @@ def test_timed_and_practice_exams_wait_for_no_verdict(boss_client: Client) -> No
     assert cells(overview(boss_client), "verdict") == []
 
 
+def test_error_that_was_resumed_is_shown_among_what_waits_for_a_verdict(boss_client: Client, exam: Exam) -> None:
+    broken = AttemptFactory(exam=exam, status=Status.ERROR)
+    AttemptFactory(exam=exam, user=broken.user, number=2, status=Status.VERIFIED, resumed_from=broken)
+    (row,) = cells(overview(boss_client), "verdict")
+    assert str(broken.user) in row[0]
+    assert row[-1] == "Error"
+
+
 def test_errors_lead_to_the_resume(boss_client: Client, exam: Exam) -> None:
     waiting = AttemptFactory(exam=exam, status=Status.ERROR)
     AttemptFactory(exam=exam, status=Status.ERROR, retry_kind="resume")

@@ -159,3 +159,33 @@ def test_blocked_candidate_is_sent_to_the_onboarding_of_the_same_vendor(
     response = page_client.get(page_url(exam))
     assert f'href="{page_url(onboarding)}"' in response.content.decode()
     assert forms_of(response) == {"begin"}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "heading", "sentence"),
+    [
+        ("error", "This part passed the review", "an earlier part is still being looked at"),
+        ("rejected", "This part passed the review", "an earlier part of your exam did not"),
+        ("verified", "Passed the review", "nothing was wrong with it"),
+    ],
+)
+def test_verified_part_of_a_resumed_exam_says_what_the_whole_waits_for(
+    page_client: Client, candidate: AbstractUser, earlier: str, heading: str, sentence: str
+) -> None:
+    exam = ExamFactory(exam_type=ExamType.PROCTORED)
+    first = AttemptFactory(exam=exam, user=candidate, status=earlier, retry_kind="resume")
+    AttemptFactory(exam=exam, user=candidate, number=2, status=Status.VERIFIED, resumed_from=first)
+    text = page_client.get(page_url(exam)).content.decode()
+    assert f"<h1>{heading}</h1>" in text
+    assert sentence in text
+
+
+def test_verified_page_loads_itself_anew_when_the_earlier_part_is_decided(
+    page_client: Client, candidate: AbstractUser
+) -> None:
+    exam = ExamFactory(exam_type=ExamType.PROCTORED)
+    first = AttemptFactory(exam=exam, user=candidate, status=Status.ERROR, retry_kind="resume")
+    AttemptFactory(exam=exam, user=candidate, number=2, status=Status.VERIFIED, resumed_from=first)
+    before = page_client.get(f"{page_url(exam)}state/").json()["page_version"]
+    Attempt.objects.filter(pk=first.pk).update(status=Status.VERIFIED)
+    assert page_client.get(f"{page_url(exam)}state/").json()["page_version"] != before
