@@ -52,7 +52,7 @@ def _heading(situation: Situation) -> str:
         return _("This attempt did not begin")
     if situation.whole not in (None, ChainStatus.VERIFIED):
         return _("This part passed the review")
-    return str(situation.screen.label)
+    return str(Screen.TIMED_OUT.label if situation.ran_out else situation.screen.label)
 
 
 def _onboarding(situation: Situation) -> Onboarding | None:
