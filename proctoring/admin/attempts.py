@@ -18,6 +18,7 @@ from proctoring.admin.interventions import InterventionAdmin
 from proctoring.admin.rendering import EMPTY, link_to, moment, person, vendor_name
 from proctoring.admin.situations import AttemptCourseFilter, SituationFilter, StatusFilter
 from proctoring.admin.steps import steps_for
+from proctoring.admin.words import actor_in_words
 from proctoring.attempts.models import Attempt, AttemptQuerySet, RetryKind
 from proctoring.permissions import is_course_staff, may_watch, watched_courses
 from proctoring.reviews.models import Review, ReviewStatus
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @admin.register(Attempt)
 class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
     change_form_template = "admin/proctoring/attempt/change_form.html"
-    list_display = ("candidate", "status_now", "deadline_now", "exam", "number", "verdict", "retries", "vendor")
+    list_display = ("candidate", "status_now", "verdict", "deadline_now", "retries", "exam", "number", "vendor")
     list_filter = (
         SituationFilter,
         StatusFilter,
@@ -95,6 +96,9 @@ class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
     def may_look_back(self, request: HttpRequest, obj: Attempt) -> bool:
         """The reasons of verdicts are in the history: not of one's own attempt."""
         return not is_own(request.user, obj)
+
+    def who_did(self, version: Any, before: Any) -> str:
+        return actor_in_words(version, before)
 
     def get_queryset(self, request: HttpRequest) -> AttemptQuerySet:
         """With the newest verdict that counts."""

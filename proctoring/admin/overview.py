@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Case, OuterRef, Q, Subquery, When
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from proctoring.admin.base import USERNAME, courses_of, named_courses
+from proctoring.admin.base import courses_of, named_courses
 from proctoring.admin.chart import Chart, chart_of_the_day
+from proctoring.admin.outbox import about, with_whose
 from proctoring.admin.rendering import (
     EMPTY,
     Table,
@@ -34,6 +35,7 @@ from proctoring.admin.rendering import (
 )
 from proctoring.admin.situations import LONGEST_ENDED, SOONEST_DEADLINE, Situation, in_situation
 from proctoring.admin.steps import STEPS
+from proctoring.admin.words import delivery_in_words, failure_in_words
 from proctoring.attempts.models import Attempt
 from proctoring.exams.models import Exam
 from proctoring.host import COURSE_ROLES, Role
@@ -272,11 +274,11 @@ def _owed(view: View) -> list[Table]:
             headers=(_("What"), _("About"), _("Receiver"), _("Status"), _("Last error")),
             rows=[
                 (
-                    link_to("delivery", row.pk, row.get_operation_display(), permitted=may_open),
-                    _about(row),
+                    link_to("delivery", row.pk, delivery_in_words(row), permitted=may_open),
+                    about(row, link_exams=False),
                     row.backend or row.get_kind_display(),
                     row.get_status_display(),
-                    short(row.last_error),
+                    short(failure_in_words(row.last_error)),
                 )
                 for row in found[:SHOWN]
             ],
@@ -287,26 +289,9 @@ def _owed(view: View) -> list[Table]:
 
 def _owed_deliveries(view: View) -> Any:
     """With whose they are. A delivery keeps only the id of what it is about."""
-    attempts = Attempt.objects.filter(view.rows_of("exam__course_id"), pk=OuterRef("target_id"))
-    exams = Exam.objects.filter(view.rows_of("course_id"), pk=OuterRef("target_id"))
     rows = Delivery.objects.owed().filter(target__in=(DeliveryTarget.ATTEMPT, DeliveryTarget.EXAM))
-    return (
-        rows.annotate(
-            exam_name=Case(
-                When(target=DeliveryTarget.ATTEMPT, then=Subquery(attempts.values("exam__name")[:1])),
-                default=Subquery(exams.values("name")[:1]),
-            ),
-            whose=Case(When(target=DeliveryTarget.ATTEMPT, then=Subquery(attempts.values(f"user__{USERNAME}")[:1]))),
-        )
-        .filter(exam_name__isnull=False)
-        .order_by("pk")
-    )
-
-
-def _about(row: Any) -> object:
-    if row.target == DeliveryTarget.ATTEMPT:
-        return link_to("attempt", row.target_id, f"{row.whose}, {row.exam_name}")
-    return row.exam_name
+    found = with_whose(rows, attempts=view.rows_of("exam__course_id"), exams=view.rows_of("course_id"))
+    return found.filter(exam_name__isnull=False).order_by("pk")
 
 
 def _resting(circuits: dict[str, Circuit], now: datetime) -> set[str]:
