@@ -15,7 +15,7 @@ from proctoring.admin.attempt_page import overdue_note, summary, tables
 from proctoring.admin.base import USERNAME, BackendFilter, CourseAdmin, ExamFilter, is_own
 from proctoring.admin.history import HistoryAdmin
 from proctoring.admin.interventions import InterventionAdmin
-from proctoring.admin.rendering import EMPTY, link_to, moment, person, vendor_name
+from proctoring.admin.rendering import EMPTY, link_to, moment, person, vendor_name, zone_in_words
 from proctoring.admin.situations import AttemptCourseFilter, SituationFilter, StatusFilter
 from proctoring.admin.steps import steps_for
 from proctoring.admin.words import actor_in_words
@@ -138,6 +138,7 @@ class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
                 "subtitle": None,
                 "summary": summary(obj, now),
                 "overdue_note": overdue_note(obj, now),
+                "timezone_note": zone_in_words(),
                 "steps": steps_for(obj, request.user, now),
                 "tables": tables(obj, request.user, now),
             }

@@ -32,6 +32,7 @@ from proctoring.admin.rendering import (
     person,
     short,
     vendor_name,
+    zone_in_words,
 )
 from proctoring.admin.situations import LONGEST_ENDED, SOONEST_DEADLINE, Situation, in_situation
 from proctoring.admin.steps import STEPS
@@ -61,6 +62,10 @@ class Overview:
     chart: Chart
     add_exam: str
     """Where an exam can be added; empty for who may not."""
+
+    @property
+    def timezone(self) -> str:
+        return zone_in_words()
 
     @property
     def is_quiet(self) -> bool:
@@ -290,7 +295,7 @@ def _owed(view: View) -> list[Table]:
 def _owed_deliveries(view: View) -> Any:
     """With whose they are. A delivery keeps only the id of what it is about."""
     rows = Delivery.objects.owed().filter(target__in=(DeliveryTarget.ATTEMPT, DeliveryTarget.EXAM))
-    found = with_whose(rows, attempts=view.rows_of("exam__course_id"), exams=view.rows_of("course_id"))
+    found: Any = with_whose(rows, attempts=view.rows_of("exam__course_id"), exams=view.rows_of("course_id"))
     return found.filter(exam_name__isnull=False).order_by("pk")
 
 

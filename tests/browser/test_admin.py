@@ -89,6 +89,9 @@ def test_staff_extend_and_authorise_and_a_reviewer_decides(watched: Page, inspec
     page.set_viewport_size(DESK)
     enter(page, site, "teacher")
     inspector.look(page, "overview")
+    drawn = page.locator(".p-chart").bounding_box()
+    assert drawn is not None
+    assert drawn["width"] <= PHONE["width"], "the whole day can be seen on a telephone"
     expect(section(page, "Waiting for a verdict").get_by_role("link", name="Show all")).to_be_visible()
     page.get_by_text("The same as a table").click()
     section(page, "Running now").get_by_role("link", name="runner").click()

@@ -314,7 +314,7 @@ def test_allowance_moves_the_clock_of_a_running_exam(candidate: Page, staff: Pag
     staff.goto(f"{demo.url}/admin/proctoring/allowance/add/")
     staff.get_by_label("Person").fill("tina")
     staff.get_by_label("Course").select_option("weather")
-    staff.get_by_role("textbox", name="Exam:").fill("quiz")
+    staff.get_by_role("combobox", name="Exam:").fill("quiz")
     staff.get_by_label("Kind").select_option("extra_minutes")
     staff.get_by_label("Minutes").fill("20")
     staff.get_by_role("button", name="Save", exact=True).click()
