@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @admin.register(Attempt)
 class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
     change_form_template = "admin/proctoring/attempt/change_form.html"
-    list_display = ("candidate", "status_now", "verdict", "deadline_now", "retries", "exam", "number", "vendor")
+    list_display = ("candidate", "status_now", "verdict", "deadline_now", "exam_and_number", "retries", "vendor")
     list_filter = (
         SituationFilter,
         StatusFilter,
@@ -155,6 +155,10 @@ class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
     def of_exam(self, attempt: Any) -> str:
         permitted = is_course_staff(attempt.viewer, attempt.exam.course_id)
         return link_to("exam", attempt.exam_id, attempt.exam, permitted=permitted)
+
+    @admin.display(description=gettext_lazy("exam"))
+    def exam_and_number(self, attempt: Attempt) -> str:
+        return str(attempt)
 
     @admin.display(description=gettext_lazy("course"))
     def course(self, attempt: Attempt) -> str:
