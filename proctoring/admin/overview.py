@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Case, OuterRef, Q, Subquery, When
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from proctoring.admin.base import USERNAME, courses_of, holds_anywhere, named_courses
+from proctoring.admin.base import courses_of, holds_anywhere, named_courses
 from proctoring.admin.booking_filters import BOOKERS, PLANNERS
 from proctoring.admin.booking_overview import booking_tables
 from proctoring.admin.chart import Chart, chart_of_the_day
+from proctoring.admin.outbox import about, with_whose
 from proctoring.admin.rendering import (
     EMPTY,
     Table,
@@ -34,9 +35,11 @@ from proctoring.admin.rendering import (
     person,
     short,
     vendor_name,
+    zone_in_words,
 )
 from proctoring.admin.situations import LONGEST_ENDED, SOONEST_DEADLINE, Situation, in_situation
 from proctoring.admin.steps import STEPS
+from proctoring.admin.words import delivery_in_words, failure_in_words
 from proctoring.attempts.models import Attempt
 from proctoring.bookings.models import Booking
 from proctoring.exams.models import Exam
@@ -66,6 +69,10 @@ class Overview:
     """Where an exam can be added; empty for who may not."""
     plan_booking: str
     """Where a booking can be planned; empty for who may not."""
+
+    @property
+    def timezone(self) -> str:
+        return zone_in_words()
 
     @property
     def is_quiet(self) -> bool:
@@ -201,6 +208,10 @@ def _waiting(row: Attempt, view: View) -> Sequence[object]:
     return moment(ended), _ago(ended, view.now), vendor_name(row.backend)
 
 
+def _undecided(row: Attempt, view: View) -> Sequence[object]:
+    return *_waiting(row, view), row.status_at(view.now).label
+
+
 def _broken(row: Attempt, view: View) -> Sequence[object]:
     step = STEPS["authorize_resume"]
     url = reverse("admin:proctoring_attempt_step", args=(row.pk, step.name))
@@ -252,8 +263,8 @@ SECTIONS = (
         title=lambda: _("Waiting for a verdict"),
         empty=lambda: _("No attempt waits for a verdict."),
         order=LONGEST_ENDED,
-        headers=lambda: (_("Ended"), _("Waiting for"), _("Vendor")),
-        cells=_waiting,
+        headers=lambda: (_("Ended"), _("Waiting for"), _("Vendor"), _("Status")),
+        cells=_undecided,
     ),
     Section(
         situation=Situation.ONBOARDING,
@@ -298,11 +309,11 @@ def _owed(view: View) -> list[Table]:
             headers=(_("What"), _("About"), _("Receiver"), _("Status"), _("Last error")),
             rows=[
                 (
-                    link_to("delivery", row.pk, row.get_operation_display(), permitted=may_open),
-                    _about(row),
+                    link_to("delivery", row.pk, delivery_in_words(row), permitted=may_open),
+                    about(row, link_exams=False),
                     row.backend or row.get_kind_display(),
                     row.get_status_display(),
-                    short(row.last_error),
+                    short(failure_in_words(row.last_error)),
                 )
                 for row in found[:SHOWN]
             ],
@@ -313,32 +324,14 @@ def _owed(view: View) -> list[Table]:
 
 def _owed_deliveries(view: View) -> Any:
     """With whose they are. A delivery keeps only the id of what it is about."""
-    attempts = Attempt.objects.filter(view.rows_of("exam__course_id"), pk=OuterRef("target_id"))
-    bookings = Booking.objects.filter(view.booked_rows("exam__course_id"), pk=OuterRef("target_id"))
-    exams = Exam.objects.filter(view.rows_of("course_id"), pk=OuterRef("target_id"))
-    rows = Delivery.objects.owed().filter(
-        target__in=(DeliveryTarget.ATTEMPT, DeliveryTarget.BOOKING, DeliveryTarget.EXAM)
+    targets = (DeliveryTarget.ATTEMPT, DeliveryTarget.BOOKING, DeliveryTarget.EXAM)
+    found: Any = with_whose(
+        Delivery.objects.owed().filter(target__in=targets),
+        attempts=view.rows_of("exam__course_id"),
+        exams=view.rows_of("course_id"),
+        bookings=view.booked_rows("exam__course_id"),
     )
-    return (
-        rows.annotate(
-            exam_name=Case(
-                When(target=DeliveryTarget.ATTEMPT, then=Subquery(attempts.values("exam__name")[:1])),
-                When(target=DeliveryTarget.BOOKING, then=Subquery(bookings.values("exam__name")[:1])),
-                default=Subquery(exams.values("name")[:1]),
-            ),
-            whose=Case(When(target=DeliveryTarget.ATTEMPT, then=Subquery(attempts.values(f"user__{USERNAME}")[:1]))),
-        )
-        .filter(exam_name__isnull=False)
-        .order_by("pk")
-    )
-
-
-def _about(row: Any) -> object:
-    if row.target == DeliveryTarget.ATTEMPT:
-        return link_to("attempt", row.target_id, f"{row.whose}, {row.exam_name}")
-    if row.target == DeliveryTarget.BOOKING:
-        return link_to("booking", row.target_id, row.exam_name)
-    return row.exam_name
+    return found.filter(exam_name__isnull=False).order_by("pk")
 
 
 def _resting(circuits: dict[str, Circuit], now: datetime) -> set[str]:

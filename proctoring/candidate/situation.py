@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import cached_property
 
 from proctoring.attempts.access import AccessDecision, current_attempt, decide
+from proctoring.attempts.chains import ChainStatus, committed_status
 from proctoring.attempts.closing import closing_time_after
 from proctoring.attempts.creation import Refusal, prerequisite_refusal, refuse_by_exam
 from proctoring.attempts.due_dates import due_at_for, has_passed
@@ -27,6 +28,9 @@ from proctoring.host import host
 
 if TYPE_CHECKING:
     from proctoring.host import User
+
+
+VENDOR_PATIENCE = timedelta(minutes=1)
 
 
 def look(exam: Exam, user: User, *, now: datetime) -> Situation:
@@ -145,6 +149,29 @@ class Situation:
         granted = attempt is not None and attempt.retry_kind == RetryKind.RESUME and attempt.retry_granted_by_id is None
         return granted and self.status == Status.VOIDED
 
+    @property
+    def ran_out(self) -> bool:
+        """The time handed in, nobody did, whether or not a sweep has written that down."""
+        attempt = self.attempt
+        if attempt is None or self.status not in (Status.SUBMITTED, Status.TIMED_OUT) or attempt.submitted_at:
+            return False
+        return attempt.ended_by_deadline or attempt.is_overdue(self.now)
+
+    @property
+    def vendor_is_late(self) -> bool:
+        """How to begin has not come for so long that the candidate should hear why."""
+        attempt = self.attempt
+        if attempt is None or self.screen != Screen.INSTRUCTIONS or self.launch.present:
+            return False
+        return self.now - attempt.created_at >= VENDOR_PATIENCE
+
+    @cached_property
+    def whole(self) -> ChainStatus | None:
+        """What this verified attempt comes to with those that it continues; None where it continues none."""
+        if self.attempt is None or self.attempt.resumed_from_id is None or self.status != Status.VERIFIED:
+            return None
+        return committed_status(self.attempt)
+
     @cached_property
     def escalation_email(self) -> str:
         return host().escalation_email(self.exam.course_id)
@@ -209,6 +236,8 @@ class Situation:
             self.launch,
             self.session and (self.session.pk, self.session_link),
             self.allowed,
+            self.whole,
+            self.vendor_is_late,
             self.refusal.code if self.next_step and self.refusal else "",
         )
 
