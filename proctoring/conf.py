@@ -105,6 +105,15 @@ class ProctoringSettings:
     ratings_minutes: int = 10
     """How often vendors' lists of ratings and sessions are read."""
 
+    acs_log_includes: tuple[str, ...] = ()
+    """What the ACS log shows beside the rest: ``test-taker``, ``start``, ``resume``, ``submission``, ``navigation``."""
+
+    tenant_id: str = ""
+    """This environment's name in the ACS log."""
+
+    keep_events_days: int = 1825
+    """After so long what events say of people is blanked: addresses, browsers, words, data. Types and times stay."""
+
     send_mail: bool = True
     """Whether candidates get mails about their attempts."""
 

@@ -6,6 +6,7 @@ from proctoring.bookings.models import Booking, BookingLogEntry, BookingPlan, Li
 from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
+from proctoring.logs.models import Event
 from proctoring.outbox.models import Circuit, Delivery
 from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
 from proctoring.reviews.models import Rating, Review, ReviewComment, VideoView
@@ -19,6 +20,7 @@ __all__ = [
     "Circuit",
     "DeletionCertificate",
     "Delivery",
+    "Event",
     "Exam",
     "IdempotencyRecord",
     "LegalHold",

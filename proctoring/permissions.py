@@ -33,6 +33,21 @@ def may_watch(user: User, course_id: str) -> bool:
     return may_invigilate(user, course_id) or may_review(user, course_id)
 
 
+def may_view_logs(user: User, course_id: str) -> bool:
+    """Log viewers read what happened, and gain no power over it. Invigilators and staff may too."""
+    return host().has_role(user, course_id, Role.LOG_VIEWER) or may_invigilate(user, course_id)
+
+
+def reports_for_lms(user: User, course_id: str) -> bool:
+    """The LMS's server, as an account of its own."""
+    return host().has_role(user, course_id, Role.LMS)
+
+
+def logged_courses(user: User, field: str) -> Q:
+    """The rows whose course (``field``) the person reads the logs of."""
+    return _in_courses(user, field, Role.LOG_VIEWER, Role.INVIGILATOR, Role.STAFF)
+
+
 def may_plan(user: User, course_id: str) -> bool:
     """Planners book proctors for a course's exams. Course staff may too."""
     return host().has_role(user, course_id, Role.PLANNER) or is_course_staff(user, course_id)

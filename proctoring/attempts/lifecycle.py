@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from proctoring.attempts import effects, states
+from proctoring.attempts.chronicle import note_step
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.profiles import note_profile
 from proctoring.attempts.states import Actor, Status, can_become
@@ -69,6 +70,7 @@ def move(
     if old in states.OPEN and new not in states.OPEN and attempt.ended_at is None:
         attempt.ended_at = now
     save(attempt, by=by, reason=reason)
+    note_step(attempt, old, new, actor=actor, by=by, reason=reason, now=now)
     promise_all([_call_to_vendor(attempt, old, actor), *effects.owed_after(attempt, old=old, now=now)])
     announce(attempt_status_changed, attempt=attempt, old=old.value, new=new.value)
     note_profile(attempt, old.value, now=now)

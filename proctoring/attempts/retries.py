@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from proctoring.attempts import effects, mails
+from proctoring.attempts.chronicle import RESUME_AUTHORISED, split_reason
 from proctoring.attempts.closing import too_late_to_follow
 from proctoring.attempts.creation import insert_attempt, refuse_by_exam
 from proctoring.attempts.lifecycle import hears_of_attempts, locked, move, promise, refuse_own, save, was_promised
@@ -17,6 +18,8 @@ from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.states import OPEN, Actor, Phase, Status
 from proctoring.errors import IllegalTransition, RetryNotPossible
 from proctoring.exams.models import Exam
+from proctoring.logs.models import EventActor
+from proctoring.logs.services import record
 from proctoring.outbox.models import Operation
 
 if TYPE_CHECKING:
@@ -59,6 +62,9 @@ def authorize_resume(attempt: Attempt, *, by: User, reason: str, now: datetime |
             raise RetryNotPossible(_("This attempt cannot be resumed."))
         _grant(row, RetryKind.RESUME, by=by, now=now)
         save(row, by=by, reason=f"resume authorised: {reason}")
+        code, words = split_reason(reason)
+        proctor = EventActor.PROCTOR
+        record(row, RESUME_AUTHORISED, actor=proctor, by=by, now=now, reason_code=code, reason_message=words)
         mails.promise_resume(row, now=now)
     return row
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from proctoring.attempts import ledger
+from proctoring.attempts.chronicle import note_time
 from proctoring.attempts.creation import (
     Refusal,
     cascade_opt_out,
@@ -227,6 +228,7 @@ def reverse_time(
         _refuse_closed_account(row)
         ledger.reverse(row, entry, at=now, by=by, reason_code=reason_code, note=note)
         save(row, by=by, reason=f"time entry reversed: {note}")
+        note_time(row, EntryKind(entry.kind), -entry.seconds, by=by, reason_code=reason_code, note=note, now=now)
         announce(deadline_changed, attempt=row)
     return row
 
@@ -292,6 +294,7 @@ def _write_time(
         _refuse_closed_account(row, open_only=open_only)
         ledger.post(row, kind, seconds, at=now, by=by, reason_code=reason_code, note=note)
         save(row, by=by, reason=f"{kind.value} {seconds:+d} s: {note}")
+        note_time(row, kind, seconds, by=by, reason_code=reason_code, note=note, now=now)
         announce(deadline_changed, attempt=row)
     return row
 

@@ -34,7 +34,7 @@ class Sweep:
 
     def batches(self) -> Iterator[tuple[str, int]]:
         """Model and rows after each batch of at most 500, each a transaction of its own."""
-        for keep in (DataClass.MESSAGES, DataClass.VIDEO_LINKS, DataClass.REVIEWS):
+        for keep in (DataClass.MESSAGES, DataClass.VIDEO_LINKS, DataClass.REVIEWS, DataClass.EVENTS):
             for model, rule in RULES.items():
                 fields = {name: personal for name, personal in rule.personal.items() if personal.keep == keep}
                 if fields:
@@ -77,6 +77,7 @@ def days_kept(keep: DataClass) -> int:
         DataClass.MESSAGES: settings.keep_message_bodies_days,
         DataClass.VIDEO_LINKS: settings.keep_video_links_days,
         DataClass.REVIEWS: settings.keep_reviews_days,
+        DataClass.EVENTS: settings.keep_events_days,
     }[keep]
 
 

@@ -20,6 +20,7 @@ from proctoring.bookings.models import Booking, BookingLogEntry, BookingPlan, Li
 from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
+from proctoring.logs.models import Event
 from proctoring.outbox.models import Circuit, Delivery, DeliveryTarget
 from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
 from proctoring.reviews.models import Rating, Review, ReviewComment, VideoView
@@ -32,6 +33,7 @@ class DataClass(StrEnum):
     MESSAGES = "message_bodies"
     VIDEO_LINKS = "video_links"
     REVIEWS = "reviews"
+    EVENTS = "events"
 
 
 class Fate(StrEnum):
@@ -241,6 +243,22 @@ RULES: Mapping[type[Model], Rule] = {
         fate=Fate.NOBODYS,
         actors=frozenset({"made_by"}),
         harmless=frozenset({"kind", "subject", "reason", "counts", "vendors", "digest"}),
+    ),
+    Event: Rule(
+        about=_of("attempt__user"),
+        personal={
+            "reason_message": Personal(blank="", keep=DataClass.EVENTS),
+            "error": Personal(blank="", keep=DataClass.EVENTS),
+            "ip": Personal(blank=None, keep=DataClass.EVENTS),
+            "user_agent": Personal(blank="", keep=DataClass.EVENTS),
+            "data": Personal(blank={}, keep=DataClass.EVENTS),
+        },
+        actors=frozenset({"actor_user"}),
+        harmless=frozenset({"actor", "severity", "status", "message_id", "stream", "item_id", "backend"}),
+        attempt="attempt",
+        dated="received_at",
+        section="events",
+        exported=("attempt_id", "type", "actor", "at", "item_id", "question_number", "reason_message", "error", "ip"),
     ),
     Exam: Rule(
         fate=Fate.NOBODYS,

@@ -1,0 +1,57 @@
+"""Write facts down: our own, one at a time; those of pages, LMSs and vendors in batches (``intake.py``)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from proctoring.logs.event_types import EVENT_TYPES
+from proctoring.logs.models import MAX_TEXT, Event, EventActor
+
+if TYPE_CHECKING:
+    from proctoring.host import User
+
+OWN = "s:"
+"""Message ids of our services begin with it; no page's may (``intake.py``)."""
+
+
+def record(
+    attempt: Any,
+    type_: int,
+    *,
+    actor: EventActor,
+    now: datetime,
+    at: datetime | None = None,
+    by: User | None = None,
+    reason_code: int | None = None,
+    reason_message: str = "",
+    extra_minutes: int | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> Event:
+    """One fact of our own services about an attempt (a row of ``Attempt``) as it is now, in the transaction that makes
+    it one.
+
+    ``at``: when it happened, where that was before ``now``. One statement.
+    """
+    known = EVENT_TYPES[type_]
+    event = Event(
+        exam_id=attempt.exam_id,
+        attempt=attempt,
+        type=type_,
+        actor=actor,
+        actor_user=by if by is not None and by.is_authenticated else None,
+        occurred_at=at or now,
+        received_at=now,
+        at=at or now,
+        message_id=f"{OWN}{uuid.uuid4().hex}",
+        severity=known.severity.value,
+        status=attempt.status,
+        reason_code=reason_code,
+        reason_message=reason_message[:MAX_TEXT],
+        extra_minutes=extra_minutes,
+        data=dict(data or {}),
+    )
+    event.save(force_insert=True)
+    return event
