@@ -32,7 +32,7 @@ def command(here: place.Place) -> list[str]:
         *("--client-id", "demo", f"--client-secret={here.key('vendor client')}"),
         *("--webhook-url", f"{here.address}/proctoring/webhooks/simulator/"),
         f"--webhook-secret={here.webhook_secret}",
-        *("--review-after", "2", "--memory", str(here.vendor_memory)),
+        *("--review-after", "2", "--events-every", "5", "--memory", str(here.vendor_memory)),
         *(["--require-onboarding"] if here.require_onboarding else []),
     ]
 

@@ -18,6 +18,8 @@ from proctoring.bookings.models import Booking, BookingPlan, LiveSession
 from proctoring.exams.models import Exam, ExamStatus, ExamType
 from proctoring.inbox import sealing
 from proctoring.inbox.models import WebhookMessage
+from proctoring.logs.event_types import EVENT_TYPES, Severity
+from proctoring.logs.models import Event, EventActor
 from proctoring.outbox.models import Delivery, DeliveryTarget, Operation
 
 TEN = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -179,3 +181,25 @@ class LiveSessionFactory(factory.django.DjangoModelFactory[LiveSession]):
     user = factory.SubFactory(UserFactory)
     candidate_number = factory.Sequence(lambda n: n + 1)
     backend = factory.SelfAttribute("booking.backend")
+
+
+class EventFactory(factory.django.DjangoModelFactory[Event]):
+    """Something that the system noticed in an attempt at ten o'clock."""
+
+    class Meta:
+        model = Event
+
+    attempt = factory.SubFactory(AttemptFactory)
+    exam = factory.SelfAttribute("attempt.exam")
+    type = 1001
+    actor = EventActor.SYSTEM
+    at = TEN
+    occurred_at = factory.SelfAttribute("at")
+    received_at = factory.SelfAttribute("at")
+    message_id = factory.Sequence(lambda n: f"m{n}")
+    status = factory.SelfAttribute("attempt.status")
+
+    @factory.lazy_attribute
+    def severity(self) -> str:
+        known = EVENT_TYPES.get(self.type)
+        return (known.severity if known else Severity.NOTICE).value

@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from proctoring.admin.base import is_own
+from proctoring.admin.event_rows import cause_in_words, events_of
 from proctoring.admin.rendering import EMPTY, Table, bullets, link_to, link_to_list, minutes, moment, short
 from proctoring.admin.words import actor_in_words, delivery_in_words, failure_in_words, reason_in_words
 from proctoring.allowances.computation import in_force
@@ -22,7 +23,6 @@ from proctoring.attempts.models import Attempt, RetryKind, TimeEntry
 from proctoring.attempts.states import Status
 from proctoring.attempts.timing import EntryKind
 from proctoring.exams.models import ExamType
-from proctoring.logs.reason_codes import REASON_CODES
 from proctoring.outbox.models import Delivery, DeliveryStatus, DeliveryTarget
 from proctoring.permissions import is_course_staff
 from proctoring.reviews.models import Rating, Review
@@ -44,6 +44,7 @@ def tables(attempt: Attempt, viewer: User, now: datetime) -> list[Table]:
         _reviews(attempt),
         _ratings(attempt),
         _chain(attempt, now),
+        *events_of(attempt, viewer),
         _happenings(attempt),
         _deliveries(attempt, viewer),
     ]
@@ -68,18 +69,13 @@ def _ledger(attempt: Attempt) -> Table:
                 minutes(row.seconds),
                 row.get_state_display(),
                 _who(row.by),
-                _why(row.reason_code, row.note),
+                cause_in_words(row.reason_code, row.note),
             )
             for row in rows
         ],
         empty=_("No entries."),
         notes=[_("In all: %s") % minutes(attempt.total_seconds), *notes],
     )
-
-
-def _why(code: int | None, note: str) -> str:
-    cause = REASON_CODES.get(code) if code is not None else None
-    return ": ".join(part for part in (str(cause.label) if cause else str(code or ""), note) if part)
 
 
 def _who(person: Any) -> str:

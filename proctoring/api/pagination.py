@@ -1,15 +1,29 @@
-"""Lists: keyset pages by primary key. A page costs the same wherever it lies."""
+"""Lists: keyset pages by primary key, or by moment. A page costs the same wherever it lies."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
+from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
 from proctoring.api.wire import is_id
+from proctoring.backends.types import LAST_YEAR
+
+M = TypeVar("M", bound=Model)
+Position = tuple[datetime, int]
+"""Of a row in a list by moment: ``at`` and primary key."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+END = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
+WRITTEN = re.compile(r"([0-9]{1,18})\.([0-9]{1,19})")
+"""A position in a cursor: microseconds since 1970, and the key."""
 
 
 class Pages(CursorPagination):
@@ -33,9 +47,12 @@ class Pages(CursorPagination):
         except NotFound:
             self._refuse_cursor()
         position: Any = cursor.position if cursor else None
-        if position is not None and not is_id(position):
+        if position is not None and not self._is_position(position):
             self._refuse_cursor()
         return cursor
+
+    def _is_position(self, text: str) -> bool:
+        return is_id(text)
 
     def _refuse_cursor(self) -> None:
         raise ValidationError({self.cursor_query_param: [_("This is no cursor of this list.")]})
@@ -58,3 +75,83 @@ class Pages(CursorPagination):
 
 class OldestFirst(Pages):
     ordering = "id"
+
+
+class EventPages(Pages):
+    """By moment, then by key: any number of rows may have the same moment.
+
+    REST framework's own pages would count their way through those, and give up at a thousand. The view says with
+    ``newest_first`` which way to go. A link says behind, or before, which row its page lies; without a row: at the end.
+    """
+
+    page: list[Any]
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.base_url = request.build_absolute_uri()
+        size = self.get_page_size(request)
+        cursor = self.decode_cursor(request) or Cursor(offset=0, reverse=False, position=None)
+        position = None if cursor.position is None else read_position(str(cursor.position))
+        found = in_order(queryset, newest_first=view.newest_first != cursor.reverse, behind=position)[: size + 1]
+        rows = list(found)
+        self.page = rows[:size]
+        goes_on, comes_from = len(rows) > size, position is not None
+        if cursor.reverse:
+            self.page.reverse()
+        self.has_previous, self.has_next = (goes_on, comes_from) if cursor.reverse else (comes_from, goes_on)
+        return self.page
+
+    def get_next_link(self) -> str | None:
+        return self._link(self.page[-1:], reverse=False) if self.has_next else None
+
+    def get_previous_link(self) -> str | None:
+        return self._link(self.page[:1], reverse=True) if self.has_previous else None
+
+    def _link(self, edge: list[Any], *, reverse: bool) -> str:
+        position = write_position(edge[0]) if edge else None
+        link: str = self.encode_cursor(Cursor(offset=0, reverse=reverse, position=position))  # type: ignore[arg-type]
+        return link
+
+    def _is_position(self, text: str) -> bool:
+        return read_position(text) is not None
+
+
+def in_order(queryset: QuerySet[M], *, newest_first: bool, behind: Position | None) -> QuerySet[M]:
+    """The rows that come behind a position, for an index over (…, ``at``, ``id``)."""
+    sign, way = ("-", "lt") if newest_first else ("", "gt")
+    if behind is not None:
+        at, pk = behind
+        # Said twice: the index begins at the first condition, and only the rows of that very moment meet the second.
+        queryset = queryset.filter(**{f"at__{way}e": at}).filter(Q(**{f"at__{way}": at}) | Q(**{f"id__{way}": pk}))
+    return queryset.order_by(f"{sign}at", f"{sign}id")
+
+
+def batches(queryset: QuerySet[M], *, newest_first: bool, size: int) -> Iterator[list[M]]:
+    """All rows, ``size`` in memory at once. One statement each."""
+    position = None
+    while True:
+        batch = list(in_order(queryset, newest_first=newest_first, behind=position)[:size])
+        yield batch
+        if len(batch) < size:
+            return
+        position = position_of(batch[-1])
+
+
+def position_of(row: Any) -> Position:
+    return row.at, row.pk
+
+
+def write_position(row: Any) -> str:
+    at, pk = position_of(row)
+    return f"{(at - EPOCH) // timedelta(microseconds=1)}.{pk}"
+
+
+def read_position(text: str) -> Position | None:
+    """None: no row can have it."""
+    found = WRITTEN.fullmatch(text)
+    if found is None or not is_id(found[2]):
+        return None
+    try:
+        at = EPOCH + timedelta(microseconds=int(found[1]))
+    except OverflowError:
+        return None
+    return (at, int(found[2])) if at < END else None

@@ -42,7 +42,7 @@ def note_step(
     type_ = _type_of(attempt, old, new, actor)
     if type_ is None:
         return
-    code, words = split_reason(reason)
+    code, words = split_reason(reason.removeprefix("error: ") if type_ == ERROR else reason)
     # A deadline ended the attempt when it passed, whenever that was noticed.
     at = attempt.ended_at if type_ == TIMED_OUT else now
     changes = {"from": old.value, "to": new.value} if type_ == VERDICT_CHANGED else {}

@@ -166,7 +166,8 @@ def resume_attempt(
             raise IllegalTransition(_("Only a paused attempt can be resumed."))
         seconds, row.paused_at = pause_seconds(row.paused_at, now), None
         ledger.post(row, EntryKind.PAUSE, seconds, at=now, by=by, reason_code=reason_code, note=reason)
-        move(row, Status.STARTED, actor=actor, by=by, now=now, reason=reason)
+        why = ": ".join(str(part) for part in (reason_code, reason) if part)
+        move(row, Status.STARTED, actor=actor, by=by, now=now, reason=why)
         announce(deadline_changed, attempt=row)
     return row
 

@@ -75,7 +75,7 @@ class Backend:
     """The vendor forgets a person on request (``retire_candidate``)."""
 
     sends_events: ClassVar[bool] = False
-    """Events arrive while an exam runs."""
+    """Events arrive while an exam runs: ``parse`` makes ``EventsReported`` of them. Needs ``receives_webhooks``."""
 
     receives_webhooks: ClassVar[bool] = False
     """``verify`` and ``parse`` answer; without it ``webhooks/<alias>/`` does not exist."""

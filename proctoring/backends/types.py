@@ -187,6 +187,31 @@ class AttemptRated(VendorEvent):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ReportedEvent:
+    """One thing that a vendor noticed. ``type`` is the vendor's number for it, known here or not."""
+
+    id: str
+    """1 to 64 letters, digits and ``_ . : -``. The same one comes again when the event is reported again."""
+    type: int
+    occurred_at: datetime
+    severity: str = ""
+    """``info``, ``notice``, ``warning`` or ``alert``, where the vendor says so; other words count as not said."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventsReported(VendorEvent):
+    """What happened during an exam: of an attempt, or of the attempt of a live session. One of the two ids is there."""
+
+    attempt_external_id: str = ""
+    session_external_id: str = ""
+    events: tuple[ReportedEvent, ...] = ()
+    """At most 500."""
+    left_out: int = 0
+    """So many more were in the message and could not be understood."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UnknownEvent(VendorEvent):
     """A well-formed message of a type that nothing here handles: it is quarantined, not dropped."""
 

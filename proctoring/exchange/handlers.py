@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from proctoring.attempts.lifecycle import locked
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.services import mark_ready
 from proctoring.attempts.states import Actor, Status
 from proctoring.backends.live import BookingUpdated, SessionJoined, SessionRated
-from proctoring.backends.types import AttemptRated, AttemptReady, AttemptReviewed, VendorEvent
+from proctoring.backends.types import (
+    AttemptRated,
+    AttemptReady,
+    AttemptReviewed,
+    EventsReported,
+    ReportedEvent,
+    VendorEvent,
+)
 from proctoring.bookings.checking import hear_of_update
 from proctoring.bookings.ratings import announce_rating, sessions_known_as, store_told_rating
-from proctoring.bookings.sessions import bookings_known_as, take_in_session
-from proctoring.errors import UnknownExternalId
+from proctoring.bookings.sessions import attempt_of, bookings_known_as, take_in_session
+from proctoring.errors import MalformedMessage, UnknownExternalId
 from proctoring.inbox.models import WebhookMessage
+from proctoring.logs.event_types import Source
+from proctoring.logs.intake import MAX_ROWS, Reporter, Taken, take_in
+from proctoring.logs.services import OWN
 from proctoring.reviews.ratings import record_rating
 from proctoring.reviews.services import receive_review
+
+VENDORS = f"{OWN}v:"
+"""Message ids of vendors' events begin with it. Ids are unique in an attempt, whoever sent them, and no page may begin
+one so: a candidate who guesses the vendor's ids keeps none of its events out."""
+LONGEST_ID = 64
+NAMED = 20
+"""So many refused events are named in a message's reason."""
 
 
 class Outcome(StrEnum):
@@ -63,6 +82,44 @@ def _rated(event: AttemptRated, message: WebhookMessage, now: datetime) -> tuple
     return (Outcome.APPLIED, "") if rating.is_current else (Outcome.IGNORED, "a newer rating counts")
 
 
+def _events_reported(event: EventsReported, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
+    if len(event.events) > MAX_ROWS:
+        raise MalformedMessage(f"The message has more than {MAX_ROWS} events.")
+    rows = [_row(one) for one in event.events]
+    reporter = Reporter(source=Source.VENDOR, backend=message.backend)
+    with locked(_find_reported(message, event), now=now) as attempt:
+        _refuse_erased(attempt)
+        taken = take_in(attempt, rows, reporter, now=now)
+    said = _not_stored(event, taken)
+    if taken.stored:
+        return Outcome.APPLIED, said
+    # Where nothing of it could be stored, people look at it.
+    known = taken.repeated or not (taken.refused or event.left_out)
+    return Outcome.IGNORED if known else Outcome.UNKNOWN, said or "nothing of it is new"
+
+
+def _row(event: ReportedEvent) -> dict[str, Any]:
+    name = VENDORS + event.id
+    if len(name) > LONGEST_ID:
+        name = (VENDORS + hashlib.sha256(event.id.encode("utf-8", "replace")).hexdigest())[:LONGEST_ID]
+    return {
+        "message_id": name,
+        "type": event.type,
+        "occurred_at": event.occurred_at.isoformat(),
+        "severity": event.severity,
+        "data": dict(event.data),
+    }
+
+
+def _not_stored(event: EventsReported, taken: Taken) -> str:
+    """Which events of the message are not in the log, and why; empty where all are."""
+    named = [f"{event.events[one.index].id!r}: {one.code}" for one in taken.refused[:NAMED]]
+    rest = len(taken.refused) - len(named)
+    parts = [*named, *([f"{rest} more"] if rest else [])]
+    parts += [f"{event.left_out} not understood"] if event.left_out else []
+    return f"not stored: {', '.join(parts)}" if parts else ""
+
+
 def _joined(event: SessionJoined, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
     record = event.session
     if not bookings_known_as(message.backend, record.booking_external_id):
@@ -102,6 +159,22 @@ def _find(message: WebhookMessage, external_id: str) -> Attempt:
     attempt = next((one for one in found.select_related("exam", "user") if one.external_id == external_id), None)
     if attempt is None:
         raise UnknownExternalId(external_id)
+    return _concern(message, attempt)
+
+
+def _find_reported(message: WebhookMessage, event: EventsReported) -> Attempt:
+    """Of a session whose candidate has not begun there is no attempt yet, so the message waits."""
+    if event.attempt_external_id:
+        return _find(message, event.attempt_external_id)
+    external_id = event.session_external_id
+    session = sessions_known_as(message.backend, [external_id]).get(external_id)
+    attempt = attempt_of(session) if session is not None else None
+    if attempt is None:
+        raise UnknownExternalId(external_id)
+    return _concern(message, attempt)
+
+
+def _concern(message: WebhookMessage, attempt: Attempt) -> Attempt:
     _refuse_erased(attempt)
     concerned = message.__dict__.setdefault("_concerned", set())
     concerned.add(attempt.pk)
@@ -121,6 +194,7 @@ HANDLERS: dict[type[VendorEvent], Callable[[Any, WebhookMessage, datetime], tupl
     AttemptReady: _ready,
     AttemptReviewed: _reviewed,
     AttemptRated: _rated,
+    EventsReported: _events_reported,
     SessionJoined: _joined,
     SessionRated: _session_rated,
     BookingUpdated: _booking_updated,

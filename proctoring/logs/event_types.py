@@ -59,6 +59,7 @@ def _vendor(code: int, name: str, category: str, severity: Severity, label: Prom
         label=label,
         description=description,
         sources=_FROM_VENDORS,
+        acs_action="flag" if severity in (Severity.WARNING, Severity.ALERT) else "log",
     )
 
 

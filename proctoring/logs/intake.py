@@ -232,7 +232,7 @@ def _moment(value: Any) -> datetime:
 def _severity(row: Mapping[str, Any], source: Source) -> str:
     """A vendor may say how grave it is. What is no word of ours counts as not said."""
     value = row.get("severity")
-    return value if source == Source.VENDOR and value in set(Severity) else ""
+    return value if source == Source.VENDOR and isinstance(value, str) and value in set(Severity) else ""
 
 
 def _data(row: Mapping[str, Any]) -> dict[str, Any]:

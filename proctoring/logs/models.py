@@ -8,6 +8,7 @@ from django.conf import settings as django_settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from proctoring.fields import ExactCharField
 from proctoring.logs.event_types import EVENT_TYPES, FIRST_OWN, EventType, Severity
 
 MAX_TEXT = 4000
@@ -77,7 +78,7 @@ class Event(models.Model):
     stream = models.CharField(_("stream"), max_length=64, blank=True)
     sequence = models.PositiveBigIntegerField(_("sequence"), null=True, blank=True)
     """Counts within its stream, one load of a page: a number that is missing is an event that is missing."""
-    message_id = models.CharField(_("message id"), max_length=64)
+    message_id = ExactCharField(_("message id"), max_length=64)
     severity = models.CharField(_("severity"), max_length=10, choices=severity_choices)
     status = models.CharField(_("attempt's status"), max_length=40, blank=True)
     """After what happened."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from proctoring.testing.booking_contract import BookingContract
+from proctoring.testing.event_contract import EventContract
 from proctoring.testing.incoming_contract import IncomingContract
 from proctoring.testing.onboarding_contract import OnboardingContract
 from proctoring.testing.outgoing_contract import OutgoingContract
 from proctoring.testing.rating_contract import RatingContract
 
 
-class BackendContract(OutgoingContract, OnboardingContract, BookingContract, RatingContract, IncomingContract):
+class BackendContract(
+    OutgoingContract, OnboardingContract, BookingContract, RatingContract, EventContract, IncomingContract
+):
     """Inherit, say how your backend is made, and run it with pytest (or add ``unittest.TestCase``).
 
     ::

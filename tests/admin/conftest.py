@@ -23,6 +23,7 @@ from proctoring.exams.models import Exam
 from proctoring.exams.services import create_exam
 from proctoring.inbox.models import WebhookMessage
 from proctoring.inbox.services import store_message
+from proctoring.logs.models import Event
 from proctoring.outbox.models import Circuit, Delivery, DeliveryStatus, DeliveryTarget, Operation
 from proctoring.outbox.services import promise_call
 from proctoring.privacy.models import DeletionCertificate, LegalHold
@@ -165,6 +166,25 @@ def make_entry(booking: Booking, code: str = "booking_declared_as_sent", **field
     return BookingLogEntry.objects.create(booking=booking, code=code, **{**given, **fields})
 
 
+def make_event(attempt: Attempt, type_: int = 16, **fields: Any) -> Event:
+    """Something that the vendor noticed, in hostile words."""
+    now = timezone.now()
+    given = {
+        "actor": "vendor",
+        "occurred_at": now,
+        "received_at": now,
+        "at": now,
+        "message_id": f"e-{next(numbers)}",
+        "severity": "warning",
+        "reason_message": HOSTILE,
+        "item_id": HOSTILE,
+        "error": HOSTILE,
+        "data": {"said": HOSTILE, "apiToken": "hush-hush"},
+        "backend": "rest",
+    }
+    return Event.objects.create(exam=attempt.exam, attempt=attempt, type=type_, **{**given, **fields})
+
+
 def rows_of_a_course(course_id: str, prefix: str, status: str = "submitted") -> dict[str, Any]:
     """A row of each model that has a page, about one candidate of this course."""
     now = timezone.now()
@@ -186,6 +206,7 @@ def rows_of_a_course(course_id: str, prefix: str, status: str = "submitted") -> 
         "circuit": make_circuit(),
         "deletioncertificate": DeletionCertificate.objects.create(kind="erasure", made_at=now, digest="0" * 64),
         "delivery": make_delivery(attempt),
+        "event": make_event(attempt, reason_message=f"{prefix} note"),
         "exam": exam,
         "legalhold": LegalHold.objects.create(user=person, reason=f"{prefix} note", placed_at=now),
         "onboardingprofile": OnboardingProfile.objects.create(

@@ -28,6 +28,10 @@ SESSION = {
     "joined_at": "2030-01-01T09:00:00+00:00",
 }
 RATING = {"rating": 90, "scale": "trust_0_100", "rated_at": "2030-01-01T11:00:00+00:00"}
+EVENTS = [
+    {"id": "e-1", "type": 16, "occurred_at": "2030-01-01T11:59:50+00:00"},
+    {"id": 2, "type": 990, "occurred_at": "2030-01-01T11:59:51Z", "severity": "alert", "data": {"faces": [1, "x"]}},
+]
 
 
 class TestRestBackend(BackendContract):
@@ -63,6 +67,7 @@ class TestRestBackend(BackendContract):
             "next_cursor": None,
         }
     ).encode()
+    events_body = message("session.events", attempt="a-1", events=EVENTS)
     unknown_word_bodies = (
         json.dumps({**REVIEWED, "type": "attempt.evaporated"}).encode(),
         json.dumps({**REVIEWED, "data": {"attempt": "a-1", "status": "Clean"}}).encode(),
@@ -103,3 +108,7 @@ class TestRatedSession(_OtherMessages):
 
 class TestUpdatedBooking(_OtherMessages):
     webhook_body = message("booking.updated", booking="b-1")
+
+
+class TestReportedEvents(_OtherMessages):
+    webhook_body = message("session.events", session="s-1", events=EVENTS)

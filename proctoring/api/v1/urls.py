@@ -4,6 +4,7 @@ from django.urls import URLPattern, path, re_path
 
 from proctoring.api.base import NothingHere
 from proctoring.api.openapi import DocsView, SchemaView
+from proctoring.api.v1.acs_log import AcsLog
 from proctoring.api.v1.actions import ACTIONS, AttemptActions
 from proctoring.api.v1.allowances import Allowances
 from proctoring.api.v1.attempts import Attempts, ExamAttempts
@@ -12,7 +13,9 @@ from proctoring.api.v1.booking_actions import ACTIONS as BOOKING_ACTIONS
 from proctoring.api.v1.booking_actions import BookingActions
 from proctoring.api.v1.booking_log import BookingLog, CourseBookingLog
 from proctoring.api.v1.bookings import Bookings
+from proctoring.api.v1.candidate_log import CandidateLog
 from proctoring.api.v1.catalogues import CATALOGUES, Catalogues
+from proctoring.api.v1.events import AttemptEvents
 from proctoring.api.v1.exams import Exams
 from proctoring.api.v1.live_sessions import BookingSessions, LiveSessions
 from proctoring.api.v1.onboarding import OnboardingView
@@ -21,6 +24,7 @@ from proctoring.api.v1.registration import CourseExams
 from proctoring.api.v1.reports import CourseReports
 from proctoring.api.v1.reviews import AttemptReviews, Reviews
 from proctoring.api.v1.time import AttemptTime
+from proctoring.api.v1.timeline import Timeline
 from proctoring.api.v1.users import Users
 
 resources: list[URLPattern] = [
@@ -35,6 +39,9 @@ resources: list[URLPattern] = [
     path("attempts/<str:pk>/", Attempts.as_view({"get": "retrieve"})),
     path("attempts/<str:pk>/time/", AttemptTime.as_view({"get": "retrieve", "post": "create"})),
     path("attempts/<str:pk>/reviews/", AttemptReviews.as_view({"get": "list", "post": "create"})),
+    path("attempts/<str:pk>/events/", AttemptEvents.as_view({"post": "create"})),
+    path("attempts/<str:pk>/candidate-log/", CandidateLog.as_view({"get": "list"})),
+    path("attempts/<str:pk>/timeline/", Timeline.as_view({"get": "list"})),
     *(path(f"attempts/<str:pk>/{name}/", AttemptActions.as_view({"post": act})) for name, act in ACTIONS.items()),
     path("allowances/", Allowances.as_view({"get": "list", "post": "create"})),
     path("allowances/bulk/", Allowances.as_view({"post": "bulk"})),
@@ -48,6 +55,7 @@ resources: list[URLPattern] = [
     path("bookings/<str:pk>/sessions/", BookingSessions.as_view({"get": "list"})),
     *(path(f"bookings/<str:pk>/{act}/", BookingActions.as_view({"post": act})) for act in BOOKING_ACTIONS),
     path("booking-log/", CourseBookingLog.as_view({"get": "list"}), name="booking_log"),
+    path("logs/acs/", AcsLog.as_view({"get": "list"})),
     path("live-sessions/", LiveSessions.as_view({"get": "list"})),
     path("onboarding/", OnboardingView.as_view({"get": "list"})),
     path("onboarding/status/", OnboardingView.as_view({"get": "status"})),

@@ -57,6 +57,7 @@ class RestBackend(LiveCalls):
     has_dashboard = True
     supports_onboarding = True
     retires_candidates = True
+    sends_events = True
     receives_webhooks = True
 
     def __init__(

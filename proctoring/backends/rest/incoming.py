@@ -9,12 +9,14 @@ from typing import Any
 
 from proctoring.backends.http import parse_json, tame_id, tame_moment, tame_text, tame_tree, tame_url
 from proctoring.backends.live import BookingUpdated, SessionJoined, SessionRated
+from proctoring.backends.rest.events import read_events
 from proctoring.backends.rest.ratings import MAP_VERSION, number_of, rating_record, risk_of
 from proctoring.backends.rest.sessions import session_record
 from proctoring.backends.types import (
     AttemptRated,
     AttemptReady,
     AttemptReviewed,
+    EventsReported,
     ReviewComment,
     ReviewStatus,
     UnknownEvent,
@@ -74,6 +76,22 @@ def _session_joined(data: Mapping[str, Any], occurred_at: datetime) -> VendorEve
         raise MalformedMessage("data does not say whose session it is.") from None
 
 
+def _session_events(data: Mapping[str, Any], occurred_at: datetime) -> VendorEvent:
+    whose = "session" if data.get("attempt") is None else "attempt"
+    name = _id(data, whose)
+    try:
+        events = read_events(data.get("events"))
+    except ValueError as wrong:
+        raise MalformedMessage(f"data.events: {wrong}.") from None
+    return EventsReported(
+        occurred_at=occurred_at,
+        attempt_external_id=name if whose == "attempt" else "",
+        session_external_id=name if whose == "session" else "",
+        events=tuple(events),
+        left_out=len(data["events"]) - len(events),
+    )
+
+
 def _session_rated(data: Mapping[str, Any], occurred_at: datetime) -> VendorEvent:
     if data.get("attempt") is None and data.get("session") is not None:
         return _live_session_rated(data, occurred_at)
@@ -109,6 +127,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any], datetime], VendorEvent]] = {
     "attempt.ready": _attempt_ready,
     "attempt.reviewed": _attempt_reviewed,
     "booking.updated": _booking_updated,
+    "session.events": _session_events,
     "session.joined": _session_joined,
     "session.rated": _session_rated,
 }

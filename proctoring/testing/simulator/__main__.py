@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--video-url", default="")
     add("--rating", type=float, metavar="NUMBER", help="sent after each review; without it attempts are not rated")
     add("--rating-scale", default=USUAL.rating_scale)
+    add("--events-every", type=float, metavar="SECONDS", help="notice something in attempts that run, so often")
+    add("--unknown-events", action="store_true", help="once in each attempt something of an unknown type")
     add("--token-lifetime", type=float, default=USUAL.token_lifetime, metavar="SECONDS")
     add("--require-onboarding", action="store_true", help="attempts need an approved profile")
     _add_live(parser)

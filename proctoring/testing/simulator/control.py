@@ -11,6 +11,7 @@ from proctoring.testing.simulator.vendor import PROFILE_STATUSES, Vendor
 
 _REVIEW_FIELDS = ("status", "comments", "reviewed_by", "video_url", "timestamp")
 _RATING_FIELDS = ("rating", "scale", "rated_at", "timestamp")
+_EVENT_FIELDS = ("events", "session", "timestamp")
 
 
 class Control:
@@ -30,6 +31,7 @@ class Control:
             ("POST", "/_control/attempts/{}/ready", self._ready),
             ("POST", "/_control/attempts/{}/review", self._review),
             ("POST", "/_control/attempts/{}/rating", self._rating),
+            ("POST", "/_control/attempts/{}/events", self._events),
             ("PUT", "/_control/profiles/{}", self._change_profile),
             ("POST", "/_control/messages", self._send_message),
         ):
@@ -62,6 +64,7 @@ class Control:
     def _change_settings(self, request: Request) -> Reply:
         with self._vendor.lock:
             self._vendor.settings = self._vendor.settings.changed(request.json_object())
+            self._vendor.events.follow(*self._vendor.attempts.values())
         return self._show_settings(request)
 
     def _show_faults(self, request: Request) -> Reply:
@@ -98,6 +101,12 @@ class Control:
     def _rating(self, request: Request, attempt_id: str) -> Reply:
         said = only(request.json_object(), *_RATING_FIELDS)
         return Reply(body={"message": self._vendor.send_rating(self._attempt(attempt_id), **said)})
+
+    def _events(self, request: Request, attempt_id: str) -> Reply:
+        said = only(request.json_object(), *_EVENT_FIELDS)
+        if not isinstance(said.get("events", []), list):
+            raise RefusedError(400, "events is a list.")
+        return Reply(body={"message": self._vendor.events.send(self._attempt(attempt_id), **said)})
 
     def _change_profile(self, request: Request, candidate: str) -> Reply:
         status = request.json_object().get("status")

@@ -80,6 +80,13 @@ class Messenger:
             if delivery.state == "pending":
                 self._agenda.after(0.0, functools.partial(self._try, delivery))
 
+    def prune(self, kind: str, *, keep: int) -> None:
+        """Forget all but the newest of the messages of this kind that were delivered."""
+        with self._lock:
+            done = [one for one in self.deliveries if one.type == kind and one.state != "pending" and not one.copies]
+            gone = {one.id for one in done[:-keep]}
+            self.deliveries = [one for one in self.deliveries if one.id not in gone]
+
     def forget(self) -> None:
         with self._lock:
             self.deliveries = []

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -147,6 +147,12 @@ class SimulatorProcess:
     def send_rating(self, attempt: str, **said: Any) -> str:
         """Have ``session.rated`` sent now; return the message's id."""
         return str(self.control("POST", f"attempts/{attempt}/rating", said)["message"])
+
+    def send_events(self, attempt: str, events: Sequence[Mapping[str, Any]] | None = None, **said: Any) -> str:
+        """Have ``session.events`` sent now; return the message's id. Without ``events`` it tells of one or two of any
+        kind; an event without an ``id`` or ``occurred_at`` gets one."""
+        given = {} if events is None else {"events": [dict(one) for one in events]}
+        return str(self.control("POST", f"attempts/{attempt}/events", {**given, **said})["message"])
 
     def live(self) -> dict[str, Any]:
         """The vendor's bookings, sessions and ratings."""

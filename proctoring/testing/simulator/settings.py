@@ -43,6 +43,10 @@ class Settings:
     """Sent after each review; None: attempts are not rated."""
     rating_scale: str = "risk_0_100"
     """Any word: one that the wire does not have is worth a try."""
+    events_every: float | None = None
+    """So often something is noticed in an attempt that runs; None: only on request."""
+    unknown_events: bool = False
+    """Once in each attempt it is something of a type that nobody has heard of."""
     token_lifetime: float = 3600.0
     require_onboarding: bool = False
     """Attempts of candidates without an approved profile are answered with an ``onboarding_*`` word."""

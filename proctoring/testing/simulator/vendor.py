@@ -1,4 +1,4 @@
-"""The simulated vendor: exams, attempts, candidates and what becomes of them; ``live`` has the rest. No HTTP."""
+"""The simulated vendor: exams, attempts, candidates, what becomes of them; ``live`` and ``events`` have the rest."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import json
 import threading
 import uuid
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from proctoring.testing.simulator.agenda import Agenda
+from proctoring.testing.simulator.events import Events
 from proctoring.testing.simulator.faults import Fault, Faults
 from proctoring.testing.simulator.live import Live, Record
 from proctoring.testing.simulator.messenger import Delivery, Messenger
@@ -42,6 +44,7 @@ class Vendor:
             lock=self.lock,
             save=self.save,
         )
+        self.events = Events(self, seed=seed)
         self.exams: dict[str, Record] = {}
         self.attempts: dict[str, Record] = {}
         self.profiles: dict[str, str] = {}
@@ -87,6 +90,7 @@ class Vendor:
                 memory.clear()
             self.calls.clear()
             self.live.clear()
+            self.events.clear()
             self.save()
 
     def book(self) -> Record:
@@ -221,23 +225,19 @@ class Vendor:
 
     def _plan(self, attempt: Record) -> None:
         ready_after = 0.0 if self._in_room(attempt) else self.settings.auto_ready
-        if attempt["status"] == "created" and ready_after is not None:
-            self.agenda.after(ready_after, functools.partial(self._ready_by_itself, attempt["id"]))
-        if attempt["status"] == "submitted" and self.settings.review_after is not None:
-            self.agenda.after(self.settings.review_after, functools.partial(self._review_by_itself, attempt["id"]))
+        for status, after, send in (
+            ("created", ready_after, self.send_ready),
+            ("submitted", self.settings.review_after, self.send_review),
+        ):
+            if attempt["status"] == status and after is not None:
+                self.agenda.after(after, functools.partial(self._by_itself, attempt["id"], status, send))
+        self.events.follow(attempt)
 
-    def _ready_by_itself(self, attempt_id: str) -> None:
+    def _by_itself(self, attempt_id: str, status: str, send: Callable[[Record], str]) -> None:
         with self.lock:
             attempt = self.attempts.get(attempt_id)
-            if attempt and attempt["status"] == "created":
-                self.send_ready(attempt)
-                self.save()
-
-    def _review_by_itself(self, attempt_id: str) -> None:
-        with self.lock:
-            attempt = self.attempts.get(attempt_id)
-            if attempt and attempt["status"] == "submitted":
-                self.send_review(attempt)
+            if attempt and attempt["status"] == status:
+                send(attempt)
                 self.save()
 
     def _become(self, attempt: Record, status: str) -> None:

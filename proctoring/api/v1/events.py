@@ -1,0 +1,101 @@
+"""``attempts/{id}/events/``: what the candidate's page and the LMS's server report, in batches."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework import exceptions, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from proctoring.api.base import ApiViewSet, refuse, row_id
+from proctoring.api.openapi import operation, path_id
+from proctoring.api.v1.attempts import TAG
+from proctoring.api.wire import JsonObjectField, UtcDateTimeField
+from proctoring.attempts.models import Attempt
+from proctoring.errors import Conflict
+from proctoring.logs.event_types import Source
+from proctoring.logs.intake import MAX_ROWS, MAX_SEQUENCE, MAX_TYPE, MESSAGE_ID, STREAM, Reporter, take_in
+from proctoring.logs.models import MAX_TEXT
+from proctoring.permissions import may_view_logs, may_watch, reports_for_lms
+
+
+class EventReportSerializer(serializers.Serializer[Any]):
+    """`message_id` is unique in its attempt: what is sent again is stored once. `sequence` counts within its `stream`,
+    one load of a page. A row is at most 8192 bytes."""
+
+    # For the description alone: rows are looked at one by one, and one that is not sound keeps nobody out.
+    message_id = serializers.RegexField(MESSAGE_ID)
+    type = serializers.IntegerField(min_value=0, max_value=MAX_TYPE)
+    occurred_at = UtcDateTimeField()
+    stream = serializers.RegexField(STREAM, required=False)
+    sequence = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=MAX_SEQUENCE)
+    item_id = serializers.CharField(required=False, allow_null=True, max_length=255)
+    question_number = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=MAX_TYPE)
+    error = serializers.CharField(required=False, allow_null=True, max_length=MAX_TEXT)
+    reason_code = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=MAX_TYPE)
+    reason_message = serializers.CharField(required=False, allow_null=True, max_length=MAX_TEXT)
+    data = JsonObjectField(required=False, allow_null=True)  # type: ignore[assignment]  # the contract's name
+
+
+class RefusedEventSerializer(serializers.Serializer[Any]):
+    """`code` is `invalid`, `wrong_source` or `too_large`."""
+
+    index = serializers.IntegerField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class TakenSerializer(serializers.Serializer[Any]):
+    stored = serializers.IntegerField()
+    repeated = serializers.IntegerField()
+    refused = RefusedEventSerializer(many=True)
+
+
+class AttemptEvents(ApiViewSet):
+    @operation(
+        "Report what happened: the candidate's page, or the LMS's server",
+        description=f"A list of at most {MAX_ROWS} events. Sound ones are stored even when others are refused.",
+        body=EventReportSerializer(many=True),
+        answer=TakenSerializer,
+        tag=TAG,
+        errors=(403, 404, 409),
+        parameters=[path_id()],
+    )
+    def create(self, request: Request, pk: str) -> Response:
+        attempt = Attempt.objects.select_related("exam").filter(pk=row_id(pk)).first()
+        if attempt is None:
+            raise exceptions.NotFound
+        reporter = reporter_of(request, attempt)
+        rows = request.data
+        if not isinstance(rows, list) or len(rows) > MAX_ROWS or not all(isinstance(row, dict) for row in rows):
+            refuse({"non_field_errors": _("Must be a list of at most %s objects.") % MAX_ROWS})
+        if attempt.erased_at is not None:
+            raise Conflict(_("What was known of this attempt has been erased."), code="attempt_erased")
+        return Response(self.shown(TakenSerializer, take_in(attempt, rows, reporter, now=self.now)))
+
+
+def reporter_of(request: Request, attempt: Attempt) -> Reporter:
+    """Raises ``PermissionDenied`` for those who only see the attempt, ``NotFound`` for those who do not."""
+    user, course_id = request.user, attempt.exam.course_id
+    if attempt.user_id == user.pk:
+        agent = request.META.get("HTTP_USER_AGENT", "").replace("\x00", "")
+        return Reporter(source=Source.PAGE, ip=address_of(request), user_agent=agent)
+    if reports_for_lms(user, course_id):
+        # Its address and browser are not the candidate's, and would read as theirs.
+        return Reporter(source=Source.LMS)
+    seen = may_watch(user, course_id) or may_view_logs(user, course_id)
+    raise exceptions.PermissionDenied if seen else exceptions.NotFound
+
+
+def address_of(request: Request) -> str | None:
+    """Who is at the other end, as the server says; None where that is no address, such as a socket's path."""
+    try:
+        address = ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0])
+    except ValueError:
+        return None
+    # An IPv4 client of a server that listens on IPv6 is the same client.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
