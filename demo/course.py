@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 SLUG = "weather"
 TITLE = "How weather works"
-DESCRIPTION = "A first course about wind, water and temperature, with four ways of being examined."
+DESCRIPTION = "A first course about wind, water and temperature, with five ways of being examined."
 
 EXAMS: list[dict[str, Any]] = [
     {
@@ -36,6 +36,13 @@ EXAMS: list[dict[str, Any]] = [
         "allow_opt_out": True,
         "review_policy": "A sheet of paper and a pen are allowed, a telephone is not.",
     },
+    {
+        "content_id": "live",
+        "name": "Live exam: forecast with a proctor beside you",
+        "exam_type": "proctored",
+        "time_limit_minutes": 20,
+        "backend": "simulator",
+    },
 ]
 
 
@@ -49,7 +56,7 @@ class Login(NamedTuple):
 
 LOGINS = [
     Login("candidate", "Kim Candidate", "takes the exams"),
-    Login("staff", "Sam Staff", "teaches the course, sees its attempts in the admin"),
+    Login("staff", "Sam Staff", "teaches the course, sees its attempts and books its proctors in the admin"),
     Login("admin", "Alex Admin", "may do everything in the admin"),
 ]
 
@@ -104,6 +111,13 @@ QUESTIONS: dict[str, list[Item]] = {
         ),
         Item("Thunder follows a flash after nine seconds. About how many kilometres away was it?"),
         Item("Give one reason why a forecast for tomorrow is better than one for next week."),
+    ],
+    "live": [
+        Item("Tell your proctor, then write here: what will the weather be like tomorrow where you live?"),
+        Item(
+            "The pressure has been falling since noon. What is likely to come?",
+            ("Wind and rain", "A clear and cold night", "No change"),
+        ),
     ],
 }
 """By content id; an item without choices wants a short text."""

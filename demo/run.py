@@ -13,11 +13,12 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import django
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import call_command
-from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler, is_broken_pipe_error
 from django.core.wsgi import get_wsgi_application
 
 from demo import celery_app, place, simulator
@@ -29,6 +30,13 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 class Unusable(Exception):
     """The demo cannot start like this; the text says what to do."""
+
+
+class _Server(ThreadedWSGIServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of browsers that leave a page before it has arrived."""
+        if not is_broken_pipe_error():
+            super().handle_error(request, client_address)
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -48,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in STOPPING:
         signal.signal(number, lambda number, _: signals.put(number))
     try:
+        kept = f"DEMO_PORT={options.port} " if options.port else ""
         options.port = _usable(options.port, "--port")
-        options.simulator_port = _usable(options.simulator_port, "--simulator-port")
+        options.simulator_port = _usable(options.simulator_port, "--simulator-port", kept)
         here = place.use(options)
         with _alone(here):
             if options.reset:
@@ -73,7 +82,7 @@ def _run(here: place.Place, signals: queue.SimpleQueue[int]) -> None:
         background.start()
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         _greet(here)
-        _wait(signals, vendor)
+        _wait(signals, vendor, here)
         server.shutdown()
         server.server_close()
         background.stop()
@@ -83,14 +92,14 @@ def _run(here: place.Place, signals: queue.SimpleQueue[int]) -> None:
 
 def _server(here: place.Place) -> ThreadedWSGIServer:
     try:
-        server = ThreadedWSGIServer((place.HOST, here.port), _QuietHandler)
+        server = _Server((place.HOST, here.port), _QuietHandler)
     except OSError as error:
         raise Unusable(_busy(here.port, "--port", error)) from error
     server.set_app(StaticFilesHandler(get_wsgi_application()))
     return server
 
 
-def _wait(signals: queue.SimpleQueue[int], vendor: subprocess.Popen[bytes]) -> None:
+def _wait(signals: queue.SimpleQueue[int], vendor: subprocess.Popen[bytes], here: place.Place) -> None:
     """Wait for a signal, with an eye on the simulator: somebody may stop it to see what happens."""
     told = False
     while True:
@@ -99,14 +108,14 @@ def _wait(signals: queue.SimpleQueue[int], vendor: subprocess.Popen[bytes]) -> N
         except queue.Empty:
             if vendor.poll() is not None and not told:
                 told = True
-                print("The simulator has ended. Start it again with: python -m demo.simulator", flush=True)
+                print(f"The simulator has ended. Start it again with: {simulator.again(here)}", flush=True)
         else:
             return
 
 
 def _greet(here: place.Place) -> None:
     print(f"Demo LMS           {here.address}/")
-    print(f"Admin              {here.address}/admin/")
+    print(f"Admin              {here.address}/admin/proctoring/")
     print(f"Simulated vendor   {here.simulator_address}/software/")
     for login in LOGINS:
         print(f"Log in as          {login.name} / {login.name}   ({login.what})")
@@ -114,8 +123,9 @@ def _greet(here: place.Place) -> None:
     print("Ready. Ctrl-C stops everything.", flush=True)
 
 
-def _usable(port: int, option: str) -> int:
-    """The port, or a free one for 0. Raises ``Unusable`` where somebody else listens on it."""
+def _usable(port: int, option: str, kept: str = "") -> int:
+    """The port, or a free one for 0. Raises ``Unusable`` where somebody else listens on it; ``kept``: what else belongs
+    into the command that it suggests."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -123,15 +133,22 @@ def _usable(port: int, option: str) -> int:
             # Two sockets may be bound to one port; only one may listen.
             probe.listen()
         except (OSError, OverflowError) as error:
-            raise Unusable(_busy(port, option, error)) from error
+            raise Unusable(_busy(port, option, error, kept)) from error
         return int(probe.getsockname()[1])
 
 
-def _busy(port: int, option: str, error: Exception) -> str:
+def _busy(port: int, option: str, error: Exception, kept: str = "") -> str:
     busy = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
     what = "is in use" if busy else f"cannot be used ({error})"
-    make = "DEMO_PORT=8001" if option == "--port" else 'ARGS="--simulator-port 9101"'
+    make = f"DEMO_PORT={_beside(port, 8001)}"
+    if option != "--port":
+        make = f'{kept}ARGS="--simulator-port {_beside(port, 9101)}"'
     return f"Port {port} {what}: choose another with {option} (make demo {make})."
+
+
+def _beside(port: int, other: int) -> int:
+    """A port to suggest instead: not the one that is in use."""
+    return other if other != port else other + 1
 
 
 @contextmanager

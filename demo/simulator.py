@@ -1,17 +1,20 @@
 """The demo's vendor: the simulator, as a process of its own.
 
-``python -m demo.simulator`` starts it again beside a running demo, after one has stopped it to see what happens.
+``python -m demo.simulator`` starts it again beside a running demo, after one has stopped it to see what happens; the
+demo says with which options.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from demo import place
 
@@ -32,6 +35,17 @@ def command(here: place.Place) -> list[str]:
         *("--review-after", "2", "--memory", str(here.vendor_memory)),
         *(["--require-onboarding"] if here.require_onboarding else []),
     ]
+
+
+def again(here: place.Place) -> str:
+    """What to type in another terminal, in the demo's folder, to have the vendor of this very demo back."""
+    python = Path(sys.executable)
+    options = [
+        *("--port", str(here.port), "--simulator-port", str(here.simulator_port), "--data", str(here.data)),
+        *(["--require-onboarding"] if here.require_onboarding else []),
+    ]
+    shown = python.relative_to(place.ROOT) if python.is_relative_to(place.ROOT) else python
+    return shlex.join([str(shown), "-m", "demo.simulator", *options])
 
 
 def start(here: place.Place) -> subprocess.Popen[bytes]:

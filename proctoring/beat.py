@@ -16,6 +16,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "proctoring-send-bookings": {"task": "proctoring.send_bookings", "schedule": 15.0, "options": {"expires": 15}},
+    "proctoring-check-bookings": {"task": "proctoring.check_bookings", "schedule": 15.0, "options": {"expires": 15}},
+    "proctoring-read-sessions": {"task": "proctoring.read_sessions", "schedule": 60.0, "options": {"expires": 60}},
+    "proctoring-read-ratings": {"task": "proctoring.read_ratings", "schedule": 60.0, "options": {"expires": 60}},
     "proctoring-end-overdue-attempts": {
         "task": "proctoring.end_overdue_attempts",
         "schedule": 15.0,

@@ -78,6 +78,33 @@ class ProctoringSettings:
     unknown_id_hours: int = 24
     """How long a message about an unknown id is tried again before it is quarantined."""
 
+    booking_onboarding_minutes: int = 15
+    """So long before its window a booking's proctors are reserved, where the planner does not say."""
+
+    booking_closing_minutes: int = 10
+    """So long after its window they stay."""
+
+    booking_send_tries: int = 6
+    """After so many failed tries to send it a booking is rejected."""
+
+    booking_check_tries: int = 20
+    """After so many checks without an answer a booking is rejected."""
+
+    booking_check_seconds: int = 30
+    """Pause before a booking's first check; doubles with each, up to an hour, with jitter."""
+
+    booking_recheck_hours: int = 6
+    """How often the vendor is asked whether a confirmed booking still holds, until its window opens."""
+
+    rating_tries: int = 8
+    """After so many vain looks for a rating that was announced it is given up."""
+
+    rating_seconds: int = 60
+    """Pause after the first vain look; doubles with each, up to an hour, with jitter."""
+
+    ratings_minutes: int = 10
+    """How often vendors' lists of ratings and sessions are read."""
+
     send_mail: bool = True
     """Whether candidates get mails about their attempts."""
 

@@ -141,5 +141,5 @@ class UnknownExternalId(ProctoringError):
     code = "unknown_external_id"
 
     def __init__(self, external_id: str, detail: str = "") -> None:
-        super().__init__(detail or f"no attempt has the id {external_id!r}")
+        super().__init__(detail or f"nothing here has the id {external_id!r}")
         self.external_id = external_id

@@ -34,11 +34,14 @@ class Role(StrEnum):
     STAFF = "proctoring.manage_course_exams"
     INVIGILATOR = "proctoring.invigilate"
     REVIEWER = "proctoring.review_attempt"
+    PLANNER = "proctoring.plan_bookings"
+    SERVICE_DESK = "proctoring.confirm_booking"
     PRIVACY_OFFICER = "proctoring.handle_personal_data"
 
 
 COURSE_ROLES = (Role.STAFF, Role.INVIGILATOR, Role.REVIEWER)
-"""The roles that let a person see a course's attempts. A privacy officer has no business there."""
+"""The roles that let a person see a course's attempts. Planners, the service desk and privacy officers have no business
+there."""
 
 
 class CreditStatus(StrEnum):

@@ -2,6 +2,7 @@
 
 from proctoring.allowances.models import Allowance
 from proctoring.attempts.models import Attempt, OnboardingProfile, TimeEntry
+from proctoring.bookings.models import Booking, BookingLogEntry, BookingPlan, LiveSession
 from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
@@ -12,12 +13,16 @@ from proctoring.reviews.models import Rating, Review, ReviewComment, VideoView
 __all__ = [
     "Allowance",
     "Attempt",
+    "Booking",
+    "BookingLogEntry",
+    "BookingPlan",
     "Circuit",
     "DeletionCertificate",
     "Delivery",
     "Exam",
     "IdempotencyRecord",
     "LegalHold",
+    "LiveSession",
     "OnboardingProfile",
     "Pseudonym",
     "Rating",

@@ -33,6 +33,21 @@ def may_watch(user: User, course_id: str) -> bool:
     return may_invigilate(user, course_id) or may_review(user, course_id)
 
 
+def may_plan(user: User, course_id: str) -> bool:
+    """Planners book proctors for a course's exams. Course staff may too."""
+    return host().has_role(user, course_id, Role.PLANNER) or is_course_staff(user, course_id)
+
+
+def sits_at_service_desk(user: User, course_id: str) -> bool:
+    """Service-desk agents confirm and reject bookings by hand."""
+    return host().has_role(user, course_id, Role.SERVICE_DESK)
+
+
+def may_see_bookings(user: User, course_id: str) -> bool:
+    """Whoever plans a course's bookings, or mends them."""
+    return may_plan(user, course_id) or sits_at_service_desk(user, course_id)
+
+
 def is_privacy_officer(user: User) -> bool:
     """Privacy officers export and erase people, in no course in particular: the host gives them the role in all."""
     return host().courses_with_role(user, Role.PRIVACY_OFFICER) is None
@@ -51,6 +66,11 @@ def watched_courses(user: User, field: str) -> Q:
 def reviewed_courses(user: User, field: str) -> Q:
     """The rows whose course (``field``) the person reviews."""
     return _in_courses(user, field, Role.REVIEWER)
+
+
+def booked_courses(user: User, field: str) -> Q:
+    """The rows whose course (``field``) the person plans or mends bookings for."""
+    return _in_courses(user, field, Role.PLANNER, Role.SERVICE_DESK, Role.STAFF)
 
 
 def seen_courses(user: User, field: str) -> Q:

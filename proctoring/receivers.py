@@ -11,6 +11,7 @@ from kombu.pools import producers
 
 from proctoring import signals, tasks
 from proctoring.attempts.states import OPEN, Status
+from proctoring.bookings.states import Status as BookingStatus
 from proctoring.exams.models import ExamType
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,23 @@ def _attempt_status_changed(*, attempt: Any, old: str, new: str, **_: Any) -> No
         _start(tasks.free_blocked_attempts)
 
 
+def _booking_status_changed(*, new: str, **_: Any) -> None:
+    if new == BookingStatus.SCHEDULED:
+        _start(tasks.send_bookings)
+
+
+def _booking_check_wanted(**_: Any) -> None:
+    _start(tasks.check_bookings)
+
+
+def _rating_announced(**_: Any) -> None:
+    _start(tasks.read_ratings)
+
+
 signals.delivery_promised.connect(_delivery_promised, dispatch_uid="proctoring.deliver")
 signals.message_received.connect(_message_received, dispatch_uid="proctoring.process")
 signals.attempt_registered.connect(_message_received, dispatch_uid="proctoring.process_waiting")
 signals.attempt_status_changed.connect(_attempt_status_changed, dispatch_uid="proctoring.kept_reviews")
+signals.booking_status_changed.connect(_booking_status_changed, dispatch_uid="proctoring.send_bookings")
+signals.booking_check_wanted.connect(_booking_check_wanted, dispatch_uid="proctoring.check_bookings")
+signals.rating_announced.connect(_rating_announced, dispatch_uid="proctoring.read_ratings")

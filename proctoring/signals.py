@@ -25,6 +25,15 @@ deadline_changed = Signal()
 review_received = Signal()
 """``review``: a review was stored, applied or not."""
 
+booking_status_changed = Signal()
+"""``booking``, ``old``, ``new``."""
+
+booking_check_wanted = Signal()
+"""``booking``: the vendor is to be asked about it now."""
+
+rating_announced = Signal()
+"""``session``: the vendor has a rating of it that is to be fetched."""
+
 delivery_promised = Signal()
 """``delivery``: a row of the outbox is due."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +17,10 @@ from django.utils import timezone
 from proctoring.attempts.deadlines import end_overdue
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.onboarding import blocked_in_vain, free_blocked
-from proctoring.exchange import deliveries, processing
-from proctoring.exchange.onboarding import backends_with_profiles, read_next_page
+from proctoring.exchange import bookings, deliveries, processing
+from proctoring.exchange.lists import VendorList
+from proctoring.exchange.live import RatingList, SessionList
+from proctoring.exchange.onboarding import OnboardingList
 from proctoring.idempotency.services import forget_old
 from proctoring.inbox import services as inbox
 from proctoring.outbox import services as outbox
@@ -29,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 CLAIM = 10
 """Rows a worker takes at once."""
+
+SEND = 50
+"""Bookings in one call."""
 
 RUN_SECONDS = 20
 """After so long a task ends and leaves the rest to the next run: other tasks wait in the same queue."""
@@ -77,6 +82,30 @@ def process_messages() -> int:
     return done
 
 
+@shared_task(name="proctoring.send_bookings", **OPTIONS)
+def send_bookings() -> int:
+    """Send what is scheduled, many bookings in a call. Returns how many were looked at."""
+    return _each_vendor(bookings.send_batch, SEND)
+
+
+@shared_task(name="proctoring.check_bookings", **OPTIONS)
+def check_bookings() -> int:
+    """Ask vendors about the bookings that wait for an answer. Returns how many were looked at."""
+    return _each_vendor(bookings.check_batch, CLAIM)
+
+
+@shared_task(name="proctoring.read_sessions", **OPTIONS)
+def read_sessions() -> int:
+    """Read the vendors' lists of live sessions. Returns the pages."""
+    return _read(SessionList())
+
+
+@shared_task(name="proctoring.read_ratings", **OPTIONS)
+def read_ratings() -> int:
+    """Read the vendors' lists of ratings, each from where it was left. Returns the pages."""
+    return _read(RatingList())
+
+
 @shared_task(name="proctoring.end_overdue_attempts", **OPTIONS)
 def end_overdue_attempts() -> None:
     """End attempts whose deadline has passed, each at its own deadline."""
@@ -106,14 +135,7 @@ def apply_kept_reviews(attempt_id: int | None = None) -> int:
 @shared_task(name="proctoring.read_onboarding_lists", **OPTIONS)
 def read_onboarding_lists() -> int:
     """Read what vendors say of their candidates' onboarding, each list from where it was left. Returns the pages."""
-    pages = 0
-    time_left = _while_there_is_time()
-    for alias in backends_with_profiles():
-        for now in time_left:
-            pages += 1
-            if not read_next_page(alias, now=now):
-                break
-    return pages
+    return _read(OnboardingList())
 
 
 @shared_task(name="proctoring.free_blocked_attempts", **OPTIONS)
@@ -136,6 +158,30 @@ def apply_retention() -> int:
     for _ in zip(_while_there_is_time(DAILY_RUN_SECONDS), sweep.batches(), strict=False):
         pass
     return sweep.counts.total()
+
+
+def _each_vendor(work: Callable[..., int], limit: int) -> int:
+    """Let each vendor have its turn, batch by batch, until nothing is due or there is no time left."""
+    done = 0
+    time_left = _while_there_is_time()
+    for alias in bookings.vendors_with_bookings():
+        for _ in time_left:
+            claimed = work(alias, limit=limit)
+            done += claimed
+            if claimed < limit:
+                break
+    return done
+
+
+def _read(vendors_list: VendorList) -> int:
+    pages = 0
+    time_left = _while_there_is_time()
+    for alias in vendors_list.vendors():
+        for now in time_left:
+            pages += 1
+            if not vendors_list.read_next_page(alias, now=now):
+                break
+    return pages
 
 
 def _while_there_is_time(seconds: float | None = None) -> Iterator[datetime]:

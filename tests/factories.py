@@ -14,6 +14,7 @@ from proctoring.attempts import states
 from proctoring.attempts.models import Attempt, TimeEntry
 from proctoring.attempts.states import Phase, Status
 from proctoring.attempts.timing import EntryKind
+from proctoring.bookings.models import Booking, BookingPlan, LiveSession
 from proctoring.exams.models import Exam, ExamStatus, ExamType
 from proctoring.inbox import sealing
 from proctoring.inbox.models import WebhookMessage
@@ -139,3 +140,42 @@ class MessageFactory(factory.django.DjangoModelFactory[WebhookMessage]):
     received_at = TEN
     next_try_at = TEN
     give_up_at = TEN + timedelta(hours=24)
+
+
+class BookingPlanFactory(factory.django.DjangoModelFactory[BookingPlan]):
+    """For people who were named one by one."""
+
+    class Meta:
+        model = BookingPlan
+
+    exam = factory.SubFactory(ExamFactory, exam_type=ExamType.PROCTORED)
+    selection = "listed"
+
+
+class BookingFactory(factory.django.DjangoModelFactory[Booking]):
+    """A draft for nobody yet, from ten o'clock to twelve."""
+
+    class Meta:
+        model = Booking
+
+    plan = factory.SubFactory(BookingPlanFactory, exam=factory.SelfAttribute("..exam"))
+    exam = factory.SubFactory(ExamFactory, exam_type=ExamType.PROCTORED)
+    backend = "live"
+    starts_at = TEN
+    ends_at = at(12, 0)
+    onboarding_minutes = 15
+    closing_minutes = 10
+    ratio = 4
+
+
+class LiveSessionFactory(factory.django.DjangoModelFactory[LiveSession]):
+    """A candidate's place in a booking, the vendor not heard of yet."""
+
+    class Meta:
+        model = LiveSession
+
+    booking = factory.SubFactory(BookingFactory)
+    exam = factory.SelfAttribute("booking.exam")
+    user = factory.SubFactory(UserFactory)
+    candidate_number = factory.Sequence(lambda n: n + 1)
+    backend = factory.SelfAttribute("booking.backend")

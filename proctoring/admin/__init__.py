@@ -1,9 +1,31 @@
 """The Django admin: one module a feature. Like every door it parses, authorises, calls one service, and renders.
 
-``TimeEntry`` is shown inside its attempt, ``IdempotencyRecord`` not at all: it is nobody's business but the API's, and
-``Pseudonym`` neither: whoever could look them up could undo them.
+``TimeEntry`` is shown inside its attempt, ``LiveSession`` and ``BookingPlan`` inside their booking. Two have no page at
+all: ``IdempotencyRecord`` is nobody's business but the API's, and whoever could look up a ``Pseudonym`` could undo it.
 """
 
-from proctoring.admin import allowances, attempts, exams, inbox, onboarding, outbox, privacy, reviews
+from proctoring.admin import (
+    allowances,
+    attempts,
+    booking_log,
+    bookings,
+    exams,
+    inbox,
+    onboarding,
+    outbox,
+    privacy,
+    reviews,
+)
 
-__all__ = ["allowances", "attempts", "exams", "inbox", "onboarding", "outbox", "privacy", "reviews"]
+__all__ = [
+    "allowances",
+    "attempts",
+    "booking_log",
+    "bookings",
+    "exams",
+    "inbox",
+    "onboarding",
+    "outbox",
+    "privacy",
+    "reviews",
+]

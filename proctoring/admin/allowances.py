@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -12,11 +13,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from proctoring.admin.allowance_upload import UploadAdmin
 from proctoring.admin.base import (
+    MAX_CHOICES,
     USERNAME,
     CourseAdmin,
     CourseFilter,
@@ -32,7 +36,7 @@ from proctoring.allowances.terms import NEEDED, Grant, Terms
 from proctoring.attempts.accommodations import change_allowance, grant_allowance, withdraw_allowance
 from proctoring.attempts.granting import find_person
 from proctoring.errors import InvalidInput, ProctoringError, RuleBroken
-from proctoring.exams.models import Exam
+from proctoring.exams.models import Exam, ExamStatus
 from proctoring.host import Role
 from proctoring.logs.event_types import EVENT_TYPES
 from proctoring.permissions import is_course_staff, staff_courses
@@ -52,6 +56,17 @@ def event_type_choices() -> list[tuple[int, str]]:
     return [(code, f"{code} {one.label}") for code, one in sorted(EVENT_TYPES.items())]
 
 
+class SuggestingInput(AdminTextInputWidget):
+    """A text field that offers ``suggestions`` (values with their labels) and takes anything else as well."""
+
+    suggestions: ClassVar[Sequence[tuple[str, str]]] = ()
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        field = super().render(name, value, {**(attrs or {}), "list": f"suggested-{name}"}, renderer)
+        options = format_html_join("", '<option value="{}">{}</option>', self.suggestions)
+        return format_html('{}<datalist id="suggested-{}">{}</datalist>', field, name, options)
+
+
 class AllowanceForm(ServiceForm):
     """``terms`` is what shall hold; ``grant``, of a new one, with whom and where."""
 
@@ -65,7 +80,7 @@ class AllowanceForm(ServiceForm):
         label=gettext_lazy("Exam"),
         max_length=255,
         required=False,
-        widget=AdminTextInputWidget,
+        widget=SuggestingInput,
         help_text=gettext_lazy("The exam’s content. Empty: every exam of the course, now and later."),
     )
     exemptions = forms.TypedMultipleChoiceField(
@@ -176,7 +191,9 @@ class AllowanceAdmin(UploadAdmin, CourseAdmin, ServiceAdmin, HistoryAdmin):
         if obj is not None:
             for name in (*WHERE, *(name for name in VALUES if name not in (NEEDED[obj.kind], "note"))):
                 form.base_fields.pop(name, None)
-        elif (courses := courses_of(request.user, Role.STAFF)) is not None:
+            return form
+        form.base_fields["content"].widget.suggestions = _exams_to_choose(request.user)
+        if (courses := courses_of(request.user, Role.STAFF)) is not None:
             choices = [(course_id, course_id) for course_id in sorted(courses)]
             form.base_fields["course_id"] = forms.ChoiceField(label=_("Course"), choices=choices)
         return form
@@ -189,9 +206,15 @@ class AllowanceAdmin(UploadAdmin, CourseAdmin, ServiceAdmin, HistoryAdmin):
         else:
             outcome = grant_allowance(form.grant, by=request.user)
             obj.pk = outcome.allowance.pk if outcome.allowance else None
-            if outcome.result == "updated":
-                self.message_user(request, _("The person had this allowance already: it was changed."), messages.INFO)
+            obj.was_there = outcome.result == "updated"  # type: ignore[attr-defined]  # for response_add
         obj.refresh_from_db()
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """One message, also where the person had such an allowance already."""
+        if not obj.was_there:
+            return super().response_add(request, obj, post_url_continue)
+        self.message_user(request, _("The person had this allowance already."), messages.INFO)
+        return self.response_change(request, obj)
 
     def delete_model(self, request: HttpRequest, obj: Allowance) -> None:
         withdraw_allowance(obj, by=request.user)
@@ -222,6 +245,13 @@ class AllowanceAdmin(UploadAdmin, CourseAdmin, ServiceAdmin, HistoryAdmin):
         if allowance.exam is None:
             return _("every exam of the course")
         return link_to("exam", allowance.exam.pk, allowance.exam)
+
+
+def _exams_to_choose(user: User) -> list[tuple[str, str]]:
+    """The exams of the person's courses, the newest first, by what the form wants to be told."""
+    exams = Exam.objects.filter(staff_courses(user, "course_id")).exclude(status=ExamStatus.ARCHIVED).order_by("-pk")
+    found = exams.values_list("content_id", "name", "course_id")[:MAX_CHOICES]
+    return [(content_id, f"{name} ({course_id})") for content_id, name, course_id in found]
 
 
 def _is_history(request: HttpRequest) -> bool:

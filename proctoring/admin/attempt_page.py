@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import OuterRef, Q, Subquery
 from django.utils.formats import localize
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from proctoring.admin.base import is_own
 from proctoring.admin.rendering import EMPTY, Table, bullets, link_to, link_to_list, minutes, moment, short
+from proctoring.admin.words import actor_in_words, delivery_in_words, failure_in_words, reason_in_words
 from proctoring.allowances.computation import in_force
 from proctoring.allowances.models import WHOLE_COURSE, Allowance
+from proctoring.attempts.chains import chain_among, without_verdict
 from proctoring.attempts.models import Attempt, RetryKind, TimeEntry
 from proctoring.attempts.states import Status
 from proctoring.attempts.timing import EntryKind
+from proctoring.exams.models import ExamType
 from proctoring.logs.reason_codes import REASON_CODES
 from proctoring.outbox.models import Delivery, DeliveryStatus, DeliveryTarget
 from proctoring.permissions import is_course_staff
@@ -183,8 +187,17 @@ def _chain(attempt: Attempt, now: datetime) -> Table:
             )
             for row in rows
         ],
-        notes=notes,
+        notes=[*_still_without_verdict(attempt, rows), *notes],
     )
+
+
+def _still_without_verdict(attempt: Attempt, rows: list[Attempt]) -> list[str]:
+    """Which parts of a resumed exam keep it from being verified, where it has several."""
+    chain = chain_among(rows)
+    if attempt.exam.exam_type != ExamType.PROCTORED or len(chain) == 1 or not chain[-1].taking_as_proctored:
+        return []
+    parts = ", ".join(f"#{part.number}" for part in without_verdict(chain))
+    return [_("Credit and the mail wait for a verdict on every part. Still without one: %s.") % parts] if parts else []
 
 
 def _time_of(row: Any) -> str:
@@ -211,10 +224,7 @@ def _happenings(attempt: Any) -> Table:
     versions = attempt.history.select_related("history_user").defer("launch_data", "review_policy")
     found = list(versions.order_by("-history_date", "-history_id")[: SHOWN + 1])
     older = [*found[1:], None]
-    rows = [
-        (moment(row.history_date), _change(row, before), _who(row.history_user), row.history_change_reason or EMPTY)
-        for row, before in zip(found[:SHOWN], older, strict=False)
-    ]
+    rows = [_happening(row, before) for row, before in zip(found[:SHOWN], older, strict=False)]
     return Table(
         name="history",
         title=_("What happened"),
@@ -224,11 +234,14 @@ def _happenings(attempt: Any) -> Table:
     )
 
 
-def _change(row: Any, before: Any) -> str:
-    new = _label(row.status)
-    if before is None or before.status == row.status:
-        return new
-    return f"{_label(before.status)} → {new}"
+def _happening(row: Any, before: Any) -> Sequence[object]:
+    """Where the status stays as it was, the reason is what happened."""
+    what, why = _label(row.status), reason_in_words(row.history_change_reason)
+    if before is not None and before.status != row.status:
+        what = f"{_label(before.status)} → {what}"
+    elif before is not None and why:
+        what, why = str(capfirst(why)), EMPTY
+    return moment(row.history_date), what, actor_in_words(row, before), why
 
 
 def _label(status: str) -> str:
@@ -247,11 +260,11 @@ def _deliveries(attempt: Attempt, viewer: User) -> Table:
         rows=[
             (
                 row.backend or row.get_kind_display(),
-                link_to("delivery", row.pk, _operation(row), permitted=may_open),
+                link_to("delivery", row.pk, delivery_in_words(row), permitted=may_open),
                 row.get_status_display(),
                 _("next try %s") % moment(row.next_try_at) if row.status == DeliveryStatus.DUE else moment(row.done_at),
                 localize(row.tries),
-                short(row.last_error),
+                short(failure_in_words(row.last_error)),
             )
             for row in rows
         ],
@@ -259,10 +272,6 @@ def _deliveries(attempt: Attempt, viewer: User) -> Table:
         more=link_to_list("delivery", query, _("Show all"), permitted=True) if may_open and rows else EMPTY,
         notes=notes,
     )
-
-
-def _operation(row: Delivery) -> str:
-    return f"{row.get_operation_display()}: {row.argument}" if row.argument else row.get_operation_display()
 
 
 def summary(attempt: Attempt, now: datetime) -> list[tuple[str, str]]:

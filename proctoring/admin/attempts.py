@@ -15,9 +15,10 @@ from proctoring.admin.attempt_page import overdue_note, summary, tables
 from proctoring.admin.base import USERNAME, BackendFilter, CourseAdmin, ExamFilter, is_own
 from proctoring.admin.history import HistoryAdmin
 from proctoring.admin.interventions import InterventionAdmin
-from proctoring.admin.rendering import EMPTY, link_to, moment, person, vendor_name
+from proctoring.admin.rendering import EMPTY, link_to, moment, person, vendor_name, zone_in_words
 from proctoring.admin.situations import AttemptCourseFilter, SituationFilter, StatusFilter
 from proctoring.admin.steps import steps_for
+from proctoring.admin.words import actor_in_words
 from proctoring.attempts.models import Attempt, AttemptQuerySet, RetryKind
 from proctoring.permissions import is_course_staff, may_watch, watched_courses
 from proctoring.reviews.models import Review, ReviewStatus
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @admin.register(Attempt)
 class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
     change_form_template = "admin/proctoring/attempt/change_form.html"
-    list_display = ("candidate", "status_now", "deadline_now", "exam", "number", "verdict", "retries", "vendor")
+    list_display = ("candidate", "status_now", "verdict", "deadline_now", "exam_and_number", "retries", "vendor")
     list_filter = (
         SituationFilter,
         StatusFilter,
@@ -96,6 +97,9 @@ class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
         """The reasons of verdicts are in the history: not of one's own attempt."""
         return not is_own(request.user, obj)
 
+    def who_did(self, version: Any, before: Any) -> str:
+        return actor_in_words(version, before)
+
     def get_queryset(self, request: HttpRequest) -> AttemptQuerySet:
         """With the newest verdict that counts."""
         applied = Review.objects.filter(attempt=OuterRef("pk"), applied_at__isnull=False)
@@ -134,6 +138,7 @@ class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
                 "subtitle": None,
                 "summary": summary(obj, now),
                 "overdue_note": overdue_note(obj, now),
+                "timezone_note": zone_in_words(),
                 "steps": steps_for(obj, request.user, now),
                 "tables": tables(obj, request.user, now),
             }
@@ -150,6 +155,10 @@ class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
     def of_exam(self, attempt: Any) -> str:
         permitted = is_course_staff(attempt.viewer, attempt.exam.course_id)
         return link_to("exam", attempt.exam_id, attempt.exam, permitted=permitted)
+
+    @admin.display(description=gettext_lazy("exam"))
+    def exam_and_number(self, attempt: Attempt) -> str:
+        return str(attempt)
 
     @admin.display(description=gettext_lazy("course"))
     def course(self, attempt: Attempt) -> str:

@@ -15,6 +15,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from simple_history.template_utils import HistoricalRecordContextHelper
 
 from proctoring.admin.rendering import moment
+from proctoring.admin.words import reason_in_words
 
 
 class ReadableValues(HistoricalRecordContextHelper):
@@ -60,8 +61,8 @@ class HistoryAdmin(SimpleHistoryAdmin):
             "subtitle": _("%(when)s, by %(who)s: %(why)s")
             % {
                 "when": moment(version.history_date),
-                "who": version.history_user or _("the system"),
-                "why": version.history_change_reason or version.get_history_type_display(),
+                "who": self.who_did(version, version.prev_record if version.history_user is None else None),
+                "why": reason_in_words(version.history_change_reason) or version.get_history_type_display(),
             },
             **(extra_context or {}),
             "revert_disabled": True,
@@ -80,6 +81,9 @@ class HistoryAdmin(SimpleHistoryAdmin):
     def may_look_back(self, request: HttpRequest, obj: Any) -> bool:
         """Whether the person, who sees the row, may also read who changed it and why."""
         return True
+
+    def who_did(self, version: Any, before: Any) -> str:
+        return str(version.history_user or _("the system"))
 
     def revert_disabled(self, request: HttpRequest, obj: Any = None) -> bool:
         return True
@@ -106,6 +110,9 @@ class HistoryAdmin(SimpleHistoryAdmin):
         rows = list(historical_records)
         if historical_records.has_next():
             rows.append(historical_records.paginator.object_list[historical_records.end_index()])
+        for newer, older in pairwise([*rows, None]):
+            newer.who = self.who_did(newer, older)
+            newer.why = reason_in_words(newer.history_change_reason)
         for newer, older in pairwise(rows):
             delta = newer.diff_against(
                 older, excluded_fields=self.not_in_history, foreign_keys_are_objs=foreign_keys_are_objs

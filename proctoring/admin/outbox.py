@@ -10,30 +10,63 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from proctoring.admin.base import BackendFilter, ProctoringAdmin
+from proctoring.admin.base import USERNAME, BackendFilter, ProctoringAdmin
 from proctoring.admin.rendering import EMPTY, bullets, link_to, link_to_list, moment, short
+from proctoring.admin.words import carried_by, delivery_in_words, failure_in_words
+from proctoring.attempts.models import Attempt
+from proctoring.bookings.models import Booking
+from proctoring.exams.models import Exam
 from proctoring.outbox.circuits import close_circuit
 from proctoring.outbox.models import Circuit, Delivery, DeliveryStatus, DeliveryTarget
 from proctoring.outbox.services import repeat
+from proctoring.permissions import booked_courses, watched_courses
 
 if TYPE_CHECKING:
     from proctoring.host import User
 
-PAGES = {DeliveryTarget.EXAM.value: "exam", DeliveryTarget.ATTEMPT.value: "attempt"}
+PAGES = {
+    DeliveryTarget.EXAM.value: "exam",
+    DeliveryTarget.ATTEMPT.value: "attempt",
+    DeliveryTarget.BOOKING.value: "booking",
+}
 """The targets that have a page of their own here."""
 
 SHOWN = 50
 """Deliveries of one target that its page lists."""
 
 SOME_DAY = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def with_whose(rows: QuerySet[Delivery], *, attempts: Q, exams: Q, bookings: Q) -> QuerySet[Delivery]:
+    """With the exam and the person they are about, where that is among these attempts, exams and bookings. A delivery
+    keeps only the id."""
+    of_attempt = Attempt.objects.filter(attempts, pk=OuterRef("target_id"))
+    of_exam = Exam.objects.filter(exams, pk=OuterRef("target_id"))
+    of_booking = Booking.objects.filter(bookings, pk=OuterRef("target_id"))
+    is_attempt = Q(target=DeliveryTarget.ATTEMPT)
+    return rows.annotate(
+        exam_name=Case(
+            When(is_attempt, then=Subquery(of_attempt.values("exam__name")[:1])),
+            When(target=DeliveryTarget.EXAM, then=Subquery(of_exam.values("name")[:1])),
+            When(target=DeliveryTarget.BOOKING, then=Subquery(of_booking.values("exam__name")[:1])),
+        ),
+        whose=Case(When(is_attempt, then=Subquery(of_attempt.values(f"user__{USERNAME}")[:1]))),
+    )
+
+
+def about(row: Any, *, link_exams: bool = True) -> str:
+    """Whose attempt or which exam, for who sees it; of a row of ``with_whose``. The page of an exam is for staff."""
+    if row.exam_name is None:
+        return f"{row.get_target_display()} {row.target_id}"
+    label = f"{row.whose}, {row.exam_name}" if row.target == DeliveryTarget.ATTEMPT else row.exam_name
+    return link_to(PAGES[row.target], row.target_id, label, permitted=link_exams or row.target != DeliveryTarget.EXAM)
 
 
 def owed_to_vendor(target: DeliveryTarget, target_id: int, *, viewer: User) -> str:
@@ -56,7 +89,7 @@ def _outcome(row: Delivery) -> str:
     elif row.status == DeliveryStatus.DUE:
         parts.append(_("next try %s") % moment(row.next_try_at))
     if row.last_error:
-        parts.append(short(row.last_error))
+        parts.append(short(failure_in_words(row.last_error)))
     return ", ".join(parts)
 
 
@@ -73,24 +106,14 @@ class OwedFilter(admin.SimpleListFilter):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ProctoringAdmin):
-    list_display = (
-        "operation",
-        "argument",
-        "status",
-        "receiver",
-        "about",
-        "tries",
-        "next_try",
-        "waits_for",
-        "error",
-    )
+    list_display = ("what", "status", "next_try", "error", "about", "receiver", "tries", "waits_for")
     list_filter = ("status", OwedFilter, "kind", BackendFilter, "operation", "target")
     search_fields = ("=key", "=target_id")
     search_help_text = gettext_lazy("The idempotency key, or the id of the exam or attempt")
     actions = ("try_again",)
     fields = (
         "operation",
-        "argument",
+        "carried",
         "kind",
         "backend",
         "topic",
@@ -99,7 +122,7 @@ class DeliveryAdmin(ProctoringAdmin):
         "waits_for",
         "tries",
         "next_try_at",
-        "last_error",
+        "whole_error",
         "duration_ms",
         "claimed_until",
         "claimed_by",
@@ -112,7 +135,13 @@ class DeliveryAdmin(ProctoringAdmin):
         """With whether an earlier delivery of the same target goes first: what no worker would ever claim now."""
         first_in_line = Delivery.objects.claimable(SOME_DAY).filter(pk=OuterRef("pk"))
         rows: QuerySet[Delivery] = super().get_queryset(request)
-        return rows.annotate(first_in_line=Exists(first_in_line))
+        named = with_whose(
+            rows,
+            attempts=watched_courses(request.user, "exam__course_id"),
+            exams=watched_courses(request.user, "course_id"),
+            bookings=booked_courses(request.user, "exam__course_id"),
+        )
+        return named.annotate(first_in_line=Exists(first_in_line))
 
     def has_repeat_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("proctoring.change_delivery")
@@ -120,7 +149,11 @@ class DeliveryAdmin(ProctoringAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """With what every call to a vendor waits for at the moment, above the list."""
         now = timezone.now()
-        resting = [circuit for circuit in Circuit.objects.exclude(open_until=None) if circuit.state(now) == "open"]
+        resting = [
+            (circuit, short(failure_in_words(circuit.last_error)))
+            for circuit in Circuit.objects.exclude(open_until=None)
+            if circuit.state(now) == "open"
+        ]
         return super().changelist_view(request, {**(extra_context or {}), "resting": resting})
 
     @admin.action(description=gettext_lazy("Try again"), permissions=["repeat"])
@@ -136,16 +169,13 @@ class DeliveryAdmin(ProctoringAdmin):
 
     @admin.display(description=gettext_lazy("about"))
     def about(self, delivery: Delivery) -> str:
-        label = f"{delivery.get_target_display()} {delivery.target_id}"
-        if delivery.target not in PAGES:
-            return label
-        return link_to(PAGES[delivery.target], delivery.target_id, label)
+        return about(delivery)
 
     @admin.display(description=gettext_lazy("next try"))
     def next_try(self, delivery: Delivery) -> str:
         if delivery.status != DeliveryStatus.DUE:
             return EMPTY
-        return date_format(timezone.localtime(delivery.next_try_at), "SHORT_DATETIME_FORMAT")
+        return moment(delivery.next_try_at)
 
     @admin.display(description=gettext_lazy("waits for"))
     def waits_for(self, delivery: Delivery) -> str:
@@ -161,7 +191,19 @@ class DeliveryAdmin(ProctoringAdmin):
 
     @admin.display(description=gettext_lazy("last error"))
     def error(self, delivery: Delivery) -> str:
-        return short(delivery.last_error)
+        return short(failure_in_words(delivery.last_error))
+
+    @admin.display(description=gettext_lazy("last error"))
+    def whole_error(self, delivery: Delivery) -> str:
+        return failure_in_words(delivery.last_error)
+
+    @admin.display(description=gettext_lazy("what"))
+    def what(self, delivery: Delivery) -> str:
+        return delivery_in_words(delivery)
+
+    @admin.display(description=gettext_lazy("with"))
+    def carried(self, delivery: Delivery) -> str:
+        return carried_by(delivery)
 
 
 @admin.register(Circuit)
@@ -181,7 +223,7 @@ class CircuitAdmin(ProctoringAdmin):
         "state_now",
         "open_until",
         "failures",
-        "last_error",
+        "whole_error",
         "last_success_at",
         "owed",
         "unverified",
@@ -225,4 +267,8 @@ class CircuitAdmin(ProctoringAdmin):
 
     @admin.display(description=gettext_lazy("last error"))
     def error(self, circuit: Circuit) -> str:
-        return short(circuit.last_error)
+        return short(failure_in_words(circuit.last_error))
+
+    @admin.display(description=gettext_lazy("last error"))
+    def whole_error(self, circuit: Circuit) -> str:
+        return failure_in_words(circuit.last_error)

@@ -1,4 +1,5 @@
-"""What course staff see first: what runs, what waits for somebody, what is owed to vendors, and the day.
+"""What course staff and planners see first: what runs, what waits for somebody, bookings, what is owed to vendors, and
+the day.
 
 Every section looks at a bounded number of rows, so that the page costs the same number of statements at any size.
 """
@@ -11,15 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Case, OuterRef, Q, Subquery, When
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from proctoring.admin.base import USERNAME, courses_of, named_courses
+from proctoring.admin.base import courses_of, holds_anywhere, named_courses
+from proctoring.admin.booking_filters import BOOKERS, PLANNERS
+from proctoring.admin.booking_overview import booking_tables
 from proctoring.admin.chart import Chart, chart_of_the_day
+from proctoring.admin.outbox import about, with_whose
 from proctoring.admin.rendering import (
     EMPTY,
     Table,
@@ -31,10 +35,13 @@ from proctoring.admin.rendering import (
     person,
     short,
     vendor_name,
+    zone_in_words,
 )
 from proctoring.admin.situations import LONGEST_ENDED, SOONEST_DEADLINE, Situation, in_situation
 from proctoring.admin.steps import STEPS
+from proctoring.admin.words import delivery_in_words, failure_in_words
 from proctoring.attempts.models import Attempt
+from proctoring.bookings.models import Booking
 from proctoring.exams.models import Exam
 from proctoring.host import COURSE_ROLES, Role
 from proctoring.outbox.models import Circuit, Delivery, DeliveryStatus, DeliveryTarget
@@ -56,13 +63,21 @@ class Overview:
     course: str
     """The one that was chosen, empty for all of the person's."""
     tables: list[Table]
-    chart: Chart
+    chart: Chart | None
+    """None for who sees no attempts: planners and the service desk."""
     add_exam: str
     """Where an exam can be added; empty for who may not."""
+    plan_booking: str
+    """Where a booking can be planned; empty for who may not."""
+
+    @property
+    def timezone(self) -> str:
+        return zone_in_words()
 
     @property
     def is_quiet(self) -> bool:
-        return not self.chart.total and not any(table.rows for table in self.tables)
+        busy = self.chart is not None and self.chart.total
+        return not busy and not any(table.rows for table in self.tables)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +89,8 @@ class View:
     """Courses of the person; None: all."""
     managed: Collection[str] | None
     """Those in which they are staff."""
+    booked: Collection[str] | None
+    """Those whose bookings they see."""
     course: str
     """The chosen one, empty for all of the person's."""
     several: bool
@@ -82,10 +99,17 @@ class View:
 
     def rows_of(self, field: str) -> Q:
         """The rows whose course is in ``field``. A course that is not the person's own finds nothing."""
+        return self._rows_in(self.watched, field)
+
+    def booked_rows(self, field: str) -> Q:
+        """The same for what is about bookings."""
+        return self._rows_in(self.booked, field)
+
+    def _rows_in(self, courses: Collection[str] | None, field: str) -> Q:
         if self.course:
-            mine = self.watched is None or self.course in self.watched
+            mine = courses is None or self.course in courses
             return Q(**{field: self.course}) if mine else Q(pk__in=())
-        return ~Q(pk__in=()) if self.watched is None else Q(**{f"{field}__in": self.watched})
+        return ~Q(pk__in=()) if courses is None else Q(**{f"{field}__in": courses})
 
     def may_manage(self, attempt: Attempt) -> bool:
         """Whether the person may give this candidate a second chance. Nobody gives it to themselves."""
@@ -101,26 +125,39 @@ def overview_for(request: HttpRequest) -> Overview | None:
     """None for who has no role in any course."""
     watched = courses_of(request.user, *COURSE_ROLES)
     managed = courses_of(request.user, Role.STAFF)
-    if watched is not None and not watched:
+    booked = courses_of(request.user, *BOOKERS)
+    mine = None if watched is None or booked is None else {*watched, *booked}
+    if mine is not None and not mine:
         return None
-    courses = named_courses(watched)
+    courses = named_courses(mine)
     course = courses[0] if len(courses) == 1 else request.GET.get("course", "").replace("\x00", "")
     view = View(
         user=request.user,
         watched=watched,
         managed=managed,
+        booked=booked,
         course=course,
         several=len(courses) > 1 and not course,
         now=timezone.now(),
     )
     may_add = managed is None or len(managed) > 0
+    sees_attempts = watched is None or len(watched) > 0
+    attempts = Attempt.objects.filter(view.rows_of("exam__course_id"))
     return Overview(
         courses=courses,
         course=course,
-        tables=[*(_section(view, section) for section in SECTIONS), *_owed(view)],
-        chart=chart_of_the_day(Attempt.objects.filter(view.rows_of("exam__course_id")), view.now),
+        tables=[*(_section(view, one) for one in SECTIONS if sees_attempts), *_bookings(view), *_owed(view)],
+        chart=chart_of_the_day(attempts, view.now) if sees_attempts else None,
         add_exam=reverse("admin:proctoring_exam_add") if may_add else "",
+        plan_booking=reverse("admin:proctoring_booking_add") if holds_anywhere(request.user, *PLANNERS) else "",
     )
+
+
+def _bookings(view: View) -> list[Table]:
+    if view.booked is not None and not view.booked:
+        return []
+    rows = Booking.objects.filter(view.booked_rows("exam__course_id"))
+    return booking_tables(rows, now=view.now, several=view.several, query=view.query)
 
 
 Cells = Callable[[Any, View], Sequence[object]]
@@ -169,6 +206,10 @@ def _running(row: Attempt, view: View) -> Sequence[object]:
 def _waiting(row: Attempt, view: View) -> Sequence[object]:
     ended = row.ended_at or row.deadline
     return moment(ended), _ago(ended, view.now), vendor_name(row.backend)
+
+
+def _undecided(row: Attempt, view: View) -> Sequence[object]:
+    return *_waiting(row, view), row.status_at(view.now).label
 
 
 def _broken(row: Attempt, view: View) -> Sequence[object]:
@@ -222,8 +263,8 @@ SECTIONS = (
         title=lambda: _("Waiting for a verdict"),
         empty=lambda: _("No attempt waits for a verdict."),
         order=LONGEST_ENDED,
-        headers=lambda: (_("Ended"), _("Waiting for"), _("Vendor")),
-        cells=_waiting,
+        headers=lambda: (_("Ended"), _("Waiting for"), _("Vendor"), _("Status")),
+        cells=_undecided,
     ),
     Section(
         situation=Situation.ONBOARDING,
@@ -268,11 +309,11 @@ def _owed(view: View) -> list[Table]:
             headers=(_("What"), _("About"), _("Receiver"), _("Status"), _("Last error")),
             rows=[
                 (
-                    link_to("delivery", row.pk, row.get_operation_display(), permitted=may_open),
-                    _about(row),
+                    link_to("delivery", row.pk, delivery_in_words(row), permitted=may_open),
+                    about(row, link_exams=False),
                     row.backend or row.get_kind_display(),
                     row.get_status_display(),
-                    short(row.last_error),
+                    short(failure_in_words(row.last_error)),
                 )
                 for row in found[:SHOWN]
             ],
@@ -283,26 +324,14 @@ def _owed(view: View) -> list[Table]:
 
 def _owed_deliveries(view: View) -> Any:
     """With whose they are. A delivery keeps only the id of what it is about."""
-    attempts = Attempt.objects.filter(view.rows_of("exam__course_id"), pk=OuterRef("target_id"))
-    exams = Exam.objects.filter(view.rows_of("course_id"), pk=OuterRef("target_id"))
-    rows = Delivery.objects.owed().filter(target__in=(DeliveryTarget.ATTEMPT, DeliveryTarget.EXAM))
-    return (
-        rows.annotate(
-            exam_name=Case(
-                When(target=DeliveryTarget.ATTEMPT, then=Subquery(attempts.values("exam__name")[:1])),
-                default=Subquery(exams.values("name")[:1]),
-            ),
-            whose=Case(When(target=DeliveryTarget.ATTEMPT, then=Subquery(attempts.values(f"user__{USERNAME}")[:1]))),
-        )
-        .filter(exam_name__isnull=False)
-        .order_by("pk")
+    targets = (DeliveryTarget.ATTEMPT, DeliveryTarget.BOOKING, DeliveryTarget.EXAM)
+    found: Any = with_whose(
+        Delivery.objects.owed().filter(target__in=targets),
+        attempts=view.rows_of("exam__course_id"),
+        exams=view.rows_of("course_id"),
+        bookings=view.booked_rows("exam__course_id"),
     )
-
-
-def _about(row: Any) -> object:
-    if row.target == DeliveryTarget.ATTEMPT:
-        return link_to("attempt", row.target_id, f"{row.whose}, {row.exam_name}")
-    return row.exam_name
+    return found.filter(exam_name__isnull=False).order_by("pk")
 
 
 def _resting(circuits: dict[str, Circuit], now: datetime) -> set[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.admin.utils import display_for_value
 from django.template.defaultfilters import truncatechars
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -78,6 +79,11 @@ def short(text: str) -> str:
 def moment(value: Any) -> str:
     """A time as the admin shows it in its lists."""
     return str(display_for_value(value, EMPTY)) if value is not None else EMPTY
+
+
+def zone_in_words() -> str:
+    """For whom it is not their own: said once on a page, not at every time."""
+    return _("Times are in this time zone: %s") % timezone.get_current_timezone_name()
 
 
 def link_to(model: str, pk: int, label: object, *, permitted: bool = True) -> str | SafeString:

@@ -8,7 +8,7 @@ from operator import or_
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Q, QuerySet, TextChoices
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextChoices
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +17,7 @@ from proctoring.admin.base import CourseFilter
 from proctoring.attempts.models import Attempt, AttemptQuerySet
 from proctoring.attempts.states import BLOCKED, RUNNING, Status, status_choices
 from proctoring.exams.models import ExamType
+from proctoring.reviews.models import Review, ReviewSource, ReviewStatus
 
 
 class Situation(TextChoices):
@@ -36,7 +37,7 @@ def in_situation(rows: AttemptQuerySet, situation: str, now: datetime) -> Attemp
             judged = rows.filter(
                 taking_as_proctored=True, exam__exam_type__in=(ExamType.PROCTORED, ExamType.ONBOARDING)
             )
-            return _in_any(judged, [Status.SUBMITTED, Status.TIMED_OUT], now)
+            return _in_any(judged, [Status.SUBMITTED, Status.TIMED_OUT], now) | _broken_parts(judged)
         case Situation.SECOND_REVIEW:
             return rows.filter(status=Status.SECOND_REVIEW_REQUIRED)
         case Situation.RESUME:
@@ -50,6 +51,16 @@ def in_situation(rows: AttemptQuerySet, situation: str, now: datetime) -> Attemp
 def _in_any(rows: AttemptQuerySet, statuses: list[Status], now: datetime) -> AttemptQuerySet:
     found: AttemptQuerySet = reduce(or_, (rows.in_status(status, now) for status in statuses))
     return found
+
+
+def _broken_parts(rows: AttemptQuerySet) -> AttemptQuerySet:
+    """Errors that were resumed: what came after them counts only once they have a verdict, too."""
+    of_vendor = Review.objects.filter(source=ReviewSource.VENDOR)
+    later = of_vendor.filter(attempt=OuterRef("attempt")).filter(
+        Q(occurred_at__gt=OuterRef("occurred_at")) | Q(occurred_at=OuterRef("occurred_at"), pk__gt=OuterRef("pk"))
+    )
+    passed = of_vendor.filter(~Exists(later), attempt=OuterRef("pk"), status=ReviewStatus.PASSED)
+    return rows.filter(~Exists(passed), status=Status.ERROR, started_at__isnull=False).filter(Q(has_successor=True))
 
 
 SOONEST_DEADLINE = (F("expires_at").asc(nulls_last=True), "pk")

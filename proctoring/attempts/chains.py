@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -81,8 +81,13 @@ def committed_status(attempt: Attempt) -> ChainStatus:
 def newest_chain(*, exam_id: int, user_id: Any) -> list[Attempt]:
     """The newest attempt and those that it continues, the earliest first. One statement, no lock."""
     rows = Attempt.objects.filter(exam=exam_id, user=user_id).order_by("-number")
+    return chain_among(rows.only("exam", "user", "number", "status", "started_at", "resumed_from", "retry_kind"))
+
+
+def chain_among(rows: Iterable[Attempt]) -> list[Attempt]:
+    """The same of rows that are there already, a person's attempts at one exam, the newest first."""
     chain: list[Attempt] = []
-    for row in rows.only("exam", "user", "number", "status", "started_at", "resumed_from", "retry_kind"):
+    for row in rows:
         if not chain or chain[-1].resumed_from_id == row.pk:
             chain.append(row)
     return chain[::-1]
@@ -114,6 +119,16 @@ def chain_status(chain: Sequence[Attempt]) -> ChainStatus:
     if last.status == Status.VERIFIED and all(_is_in_order(part) for part in earlier):
         return ChainStatus.VERIFIED
     return ChainStatus.SUBMITTED
+
+
+def without_verdict(chain: Sequence[Attempt]) -> list[Attempt]:
+    """The parts that ended and keep the whole from being verified, the earliest first. An error at the end of a chain
+    waits for a resume, not for a verdict."""
+    silent = {*ANNULLED, Status.EXPIRED, Status.DECLINED, Status.REJECTED, *OPEN}
+    ended = [part for part in chain if part.status not in silent]
+    if ended and ended[-1] is chain[-1] and ended[-1].status == Status.ERROR:
+        ended.pop()
+    return [part for part in ended if not _is_in_order(part)]
 
 
 def _is_in_order(part: Attempt) -> bool:

@@ -6,6 +6,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from proctoring.backends.live import (
+    BookingAnswer,
+    BookingLimits,
+    BookingReport,
+    BookingRequest,
+    RatingPage,
+    SessionPage,
+)
 from proctoring.backends.types import (
     AttemptRegistration,
     ExamRegistration,
@@ -47,11 +55,15 @@ class Backend:
     announces_readiness: ClassVar[bool] = False
     """A candidate may start only after the vendor's ``AttemptReady``; without it the clock starts on a click."""
 
-    takes_live_bookings: ClassVar[bool] = False
-    """Proctors are reserved for a window before the exam."""
+    takes_live_bookings: bool = False
+    """Proctors are reserved for a window before the exam: ``book``, ``fetch_booking``, ``cancel_booking``,
+    ``list_sessions``."""
 
-    gives_ratings: ClassVar[bool] = False
-    """Risk ratings arrive after the exam."""
+    booking_limits: BookingLimits = BookingLimits()
+    """What can be booked. An instance may set its own, from its options."""
+
+    gives_ratings: bool = False
+    """Risk ratings come after the exam, and can be read as a list (``list_ratings``)."""
 
     has_dashboard: ClassVar[bool] = False
     """``dashboard_url`` answers."""
@@ -102,6 +114,31 @@ class Backend:
     def retire_candidate(self, candidate_id: str, *, key: str) -> None:
         """Forget everything about a person. One who is not known (any more) is a success."""
         raise Unsupported(f"{type(self).__name__} does not forget people on request")
+
+    def book(self, bookings: Sequence[BookingRequest], *, key: str) -> Sequence[BookingAnswer]:
+        """Ask for proctors, many bookings in one call. Answers may come in any order; a booking without one is sent
+        again. A reference that the vendor holds already is the same booking: accepted, under the id it has."""
+        raise Unsupported(f"{type(self).__name__} takes no bookings")
+
+    def fetch_booking(self, external_id: str) -> BookingReport:
+        """Ask how a booking stands."""
+        raise Unsupported(f"{type(self).__name__} takes no bookings")
+
+    def cancel_booking(self, external_id: str, *, reference: str, key: str) -> None:
+        """Give the proctors back. A booking that is already gone, or never arrived, is a success.
+
+        ``external_id`` is empty where the vendor's answer to the booking never came: then ``reference``, ours, is all.
+        """
+        raise Unsupported(f"{type(self).__name__} takes no bookings")
+
+    def list_sessions(self, exam_external_id: str, *, cursor: str) -> SessionPage:
+        """One page of an exam's live sessions. ``cursor`` is empty, or a page's ``next_cursor``."""
+        raise Unsupported(f"{type(self).__name__} has no live sessions")
+
+    def list_ratings(self, *, since: datetime | None, cursor: str) -> RatingPage:
+        """One page of the ratings given since then, the oldest first. ``cursor`` is empty, or a page's
+        ``next_cursor``."""
+        raise Unsupported(f"{type(self).__name__} gives no ratings")
 
     def dashboard_url(
         self, *, course_id: str, user_label: str, exam_external_id: str = "", attempt_external_id: str = ""

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from proctoring.attempts.chains import ChainStatus
 from proctoring.attempts.standing import Onboarding, own_onboarding
 from proctoring.attempts.states import BLOCKED
 from proctoring.candidate.screens import Screen
@@ -47,7 +48,11 @@ def _name(situation: Situation) -> str:
 
 
 def _heading(situation: Situation) -> str:
-    return _("This attempt did not begin") if situation.freed else str(situation.screen.label)
+    if situation.freed:
+        return _("This attempt did not begin")
+    if situation.whole not in (None, ChainStatus.VERIFIED):
+        return _("This part passed the review")
+    return str(Screen.TIMED_OUT.label if situation.ran_out else situation.screen.label)
 
 
 def _onboarding(situation: Situation) -> Onboarding | None:

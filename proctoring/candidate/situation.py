@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import cached_property
 
 from proctoring.attempts.access import AccessDecision, current_attempt, decide
+from proctoring.attempts.chains import ChainStatus, committed_status
 from proctoring.attempts.closing import closing_time_after
 from proctoring.attempts.creation import Refusal, prerequisite_refusal, refuse_by_exam
 from proctoring.attempts.due_dates import due_at_for, has_passed
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.states import BLOCKED, OPEN, SETUP, TRAITS, Actor, Phase, Status, can_become
 from proctoring.backends import backends
-from proctoring.candidate.launch import Launch, read_launch
+from proctoring.bookings.models import LiveSession
+from proctoring.bookings.sessions import is_open, sessions_of
+from proctoring.candidate.launch import Launch, read_launch, safe_link
 from proctoring.candidate.screens import Screen, screen_for
 from proctoring.conf import settings
 from proctoring.errors import CreationRefused, UnknownBackend
@@ -25,6 +28,9 @@ from proctoring.host import host
 
 if TYPE_CHECKING:
     from proctoring.host import User
+
+
+VENDOR_PATIENCE = timedelta(minutes=1)
 
 
 def look(exam: Exam, user: User, *, now: datetime) -> Situation:
@@ -88,6 +94,22 @@ class Situation:
         return read_launch(self.attempt.launch_data) if self.attempt else Launch()
 
     @cached_property
+    def session(self) -> LiveSession | None:
+        """The live session that is on or comes next, as long as there is something to be watched."""
+        over = self.attempt is not None and (self.status is None or self.status not in OPEN)
+        if (over and not self.next_step) or not self._vendor_says("takes_live_bookings", otherwise=False):
+            return None
+        mine = sessions_of(self.user, exam=self.exam)
+        return next((one for one in mine if one.booking.reserved_until > self.now), None)
+
+    @property
+    def session_link(self) -> str:
+        """The way into the live session, while its room is open."""
+        if self.session is None or not is_open(self.session, self.now):
+            return ""
+        return safe_link(self.session.join_url)
+
+    @cached_property
     def has_vendor(self) -> bool:
         """Whether there is something to set up before the start."""
         return self._vendor_says("registers_attempts", otherwise=True)
@@ -126,6 +148,29 @@ class Situation:
         attempt = self.attempt
         granted = attempt is not None and attempt.retry_kind == RetryKind.RESUME and attempt.retry_granted_by_id is None
         return granted and self.status == Status.VOIDED
+
+    @property
+    def ran_out(self) -> bool:
+        """The time handed in, nobody did, whether or not a sweep has written that down."""
+        attempt = self.attempt
+        if attempt is None or self.status not in (Status.SUBMITTED, Status.TIMED_OUT) or attempt.submitted_at:
+            return False
+        return attempt.ended_by_deadline or attempt.is_overdue(self.now)
+
+    @property
+    def vendor_is_late(self) -> bool:
+        """How to begin has not come for so long that the candidate should hear why."""
+        attempt = self.attempt
+        if attempt is None or self.screen != Screen.INSTRUCTIONS or self.launch.present:
+            return False
+        return self.now - attempt.created_at >= VENDOR_PATIENCE
+
+    @cached_property
+    def whole(self) -> ChainStatus | None:
+        """What this verified attempt comes to with those that it continues; None where it continues none."""
+        if self.attempt is None or self.attempt.resumed_from_id is None or self.status != Status.VERIFIED:
+            return None
+        return committed_status(self.attempt)
 
     @cached_property
     def escalation_email(self) -> str:
@@ -189,7 +234,10 @@ class Situation:
             self.screen.value,
             attempt and (attempt.pk, self.status, attempt.retry_kind, attempt.acknowledged_at),
             self.launch,
+            self.session and (self.session.pk, self.session_link),
             self.allowed,
+            self.whole,
+            self.vendor_is_late,
             self.refusal.code if self.next_step and self.refusal else "",
         )
 

@@ -23,6 +23,8 @@ from proctoring.attempts.states import OPEN, Phase
 from proctoring.backends import backends
 from proctoring.backends.base import Backend
 from proctoring.backends.types import AttemptRegistration, ExamRegistration, ExamType, Progress
+from proctoring.bookings.models import Booking
+from proctoring.bookings.sending import is_shared, wake_bookings
 from proctoring.conf import settings
 from proctoring.errors import (
     BackendAuthenticationError,
@@ -181,6 +183,7 @@ def _register_exam(delivery: Delivery, backend: Backend) -> Apply:
 
     def apply() -> None:
         record_exam_registration(exam.pk, delivery.backend, external_id)
+        wake_bookings(now=timezone.now(), exam=exam.pk, backend=delivery.backend)
         outbox.wake(
             operation=Operation.REGISTER_ATTEMPT,
             target=DeliveryTarget.ATTEMPT,
@@ -258,6 +261,22 @@ def _remove_attempt(delivery: Delivery, backend: Backend) -> Apply:
     return apply
 
 
+def _cancel_booking(delivery: Delivery, backend: Backend) -> Apply:
+    booking = Booking.objects.select_related("plan").get(pk=delivery.target_id)
+    if booking.claimed_until is not None and booking.claimed_until > timezone.now():
+        raise NotYet("a worker may be sending this booking at the moment")
+    if is_shared(booking):
+        raise Moot("another booking here stands for the same one at the vendor")
+    backend.cancel_booking(booking.external_id or "", reference=booking.reference, key=delivery.key)
+
+    def apply() -> None:
+        now = timezone.now()
+        wake_bookings(now=now, pk=booking.pk)
+        wake_bookings(now=now, plan__replaces=booking.plan_id)
+
+    return apply
+
+
 def _retire_candidate(delivery: Delivery, backend: Backend) -> Apply:
     if not backend.retires_candidates:
         raise Moot("the vendor forgets nobody on request")
@@ -291,5 +310,6 @@ OPERATIONS: dict[Operation, Callable[[Delivery, Backend], Apply]] = {
     Operation.REPORT_SUBMITTED: _report(Progress.SUBMITTED),
     Operation.REPORT_ERROR: _report(Progress.ERROR),
     Operation.REMOVE_ATTEMPT: _remove_attempt,
+    Operation.CANCEL_BOOKING: _cancel_booking,
     Operation.RETIRE_CANDIDATE: _retire_candidate,
 }

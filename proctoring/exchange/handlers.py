@@ -10,7 +10,11 @@ from typing import Any
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.services import mark_ready
 from proctoring.attempts.states import Actor, Status
+from proctoring.backends.live import BookingUpdated, SessionJoined, SessionRated
 from proctoring.backends.types import AttemptRated, AttemptReady, AttemptReviewed, VendorEvent
+from proctoring.bookings.checking import hear_of_update
+from proctoring.bookings.ratings import announce_rating, sessions_known_as, store_told_rating
+from proctoring.bookings.sessions import bookings_known_as, take_in_session
 from proctoring.errors import UnknownExternalId
 from proctoring.inbox.models import WebhookMessage
 from proctoring.reviews.ratings import record_rating
@@ -59,6 +63,35 @@ def _rated(event: AttemptRated, message: WebhookMessage, now: datetime) -> tuple
     return (Outcome.APPLIED, "") if rating.is_current else (Outcome.IGNORED, "a newer rating counts")
 
 
+def _joined(event: SessionJoined, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
+    record = event.session
+    if not bookings_known_as(message.backend, record.booking_external_id):
+        raise UnknownExternalId(record.booking_external_id)
+    session = take_in_session(message.backend, record, told_at=event.occurred_at, now=now)
+    if session is None:
+        return Outcome.UNKNOWN, f"the booking has no candidate {record.candidate_number}"
+    return Outcome.APPLIED, ""
+
+
+def _session_rated(event: SessionRated, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
+    session = sessions_known_as(message.backend, [event.session_external_id]).get(event.session_external_id)
+    if session is None:
+        raise UnknownExternalId(event.session_external_id)
+    if event.rating is None:
+        announce_rating(session, now=now)
+        return Outcome.APPLIED, ""
+    is_new = store_told_rating(session, event.rating, now=now)
+    return (Outcome.APPLIED, "") if is_new else (Outcome.IGNORED, "the rating was dropped, or is here already")
+
+
+def _booking_updated(event: BookingUpdated, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
+    bookings = bookings_known_as(message.backend, event.booking_external_id)
+    if not bookings:
+        raise UnknownExternalId(event.booking_external_id)
+    awaited = [hear_of_update(booking, now=now) for booking in bookings]
+    return (Outcome.APPLIED, "") if any(awaited) else (Outcome.IGNORED, "no answer is awaited")
+
+
 class _PersonErased(Exception):
     """The attempt is a number in a statistic, and no more is to be learned of it."""
 
@@ -88,4 +121,7 @@ HANDLERS: dict[type[VendorEvent], Callable[[Any, WebhookMessage, datetime], tupl
     AttemptReady: _ready,
     AttemptReviewed: _reviewed,
     AttemptRated: _rated,
+    SessionJoined: _joined,
+    SessionRated: _session_rated,
+    BookingUpdated: _booking_updated,
 }

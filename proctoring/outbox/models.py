@@ -26,6 +26,7 @@ class Operation(models.TextChoices):
     REPORT_SUBMITTED = "report_submitted", _("Report the end")
     REPORT_ERROR = "report_error", _("Report an error")
     REMOVE_ATTEMPT = "remove_attempt", _("Drop the attempt")
+    CANCEL_BOOKING = "cancel_booking", _("Cancel the booking")
     RETIRE_CANDIDATE = "retire_candidate", _("Forget the person")
     SET_CREDIT = "set_credit", _("Credit requirement")
     OVERRIDE_GRADE = "override_grade", _("Grade overridden")

@@ -327,9 +327,11 @@ def repeat(delivery: Delivery, *, now: datetime | None = None) -> None:
         announce(delivery_promised, delivery=delivery)
 
 
-def backoff(tries: int, retry_after: float | None = None) -> timedelta:
-    """Exponential with full jitter on its upper half; never earlier than the vendor asked for."""
-    ceiling = min(MAX_BACKOFF_SECONDS, settings.delivery_backoff_seconds * 2 ** min(tries - 1, 20))
+def backoff(tries: int, retry_after: float | None = None, *, first_seconds: int | None = None) -> timedelta:
+    """Exponential with full jitter on its upper half; never earlier than the vendor asked for. ``first_seconds``: the
+    pause after the first try, by default a delivery's."""
+    first = settings.delivery_backoff_seconds if first_seconds is None else first_seconds
+    ceiling = min(MAX_BACKOFF_SECONDS, first * 2 ** min(max(tries, 1) - 1, 20))
     # Jitter spreads load; it protects nothing, so an ordinary generator is right.
     seconds = random.uniform(ceiling / 2, ceiling)  # noqa: S311  # nosec B311
     return timedelta(seconds=max(seconds, wished_pause(retry_after)))

@@ -38,6 +38,20 @@ def known_id(backend: str, user_pk: int) -> str:
     return row.value if row else ""
 
 
+def candidate_ids(backend: str, user_pks: Collection[int]) -> dict[int, str]:
+    """Person → the id in use, or a new one. One statement a batch, and a few for each who is new to the vendor.
+
+    Raises ``NotConfigured`` as ``candidate_id``.
+    """
+    found: dict[int, str] = {}
+    wanted = sorted(set(user_pks))
+    for at in range(0, len(wanted), BATCH):
+        known = _current(backend).filter(user__in=wanted[at : at + BATCH])
+        found.update(known.values_list("user_id", "value"))
+    now = timezone.now()
+    return found | {pk: _make(backend, pk, now=now).value for pk in wanted if pk not in found}
+
+
 def people_of(backend: str, values: Collection[str]) -> dict[str, int]:
     """Value → whose id in use it is. Unknown, retired and malformed values are left out. One statement a batch."""
     found: dict[str, int] = {}

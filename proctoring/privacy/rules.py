@@ -16,6 +16,7 @@ from django.db.models import Model, Q
 
 from proctoring.allowances.models import Allowance
 from proctoring.attempts.models import Attempt, OnboardingProfile, TimeEntry
+from proctoring.bookings.models import Booking, BookingLogEntry, BookingPlan, LiveSession
 from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
@@ -173,6 +174,31 @@ RULES: Mapping[type[Model], Rule] = {
         about=_of("review__attempt__user"),
         section="looks_at_recordings",
         exported=("review_id", "at"),
+    ),
+    # That a candidate had a session, and when, stays as statistics, as their attempts do.
+    LiveSession: Rule(
+        about=_of("user"),
+        personal={"sealed_join_url": Personal(blank=b"")},
+        actors=frozenset({"user"}),
+        harmless=frozenset({"backend", "external_id", "rating_state"}),
+        section="live_sessions",
+        exported=("booking_id", "exam_id", "candidate_number", "attempt_id", "joined_at", "rating_state"),
+    ),
+    BookingLogEntry: Rule(
+        about=_of("session__user"),
+        personal={"comment": Personal(blank="")},
+        actors=frozenset({"by"}),
+        harmless=frozenset({"course_id", "code", "context"}),
+        section="booking_log",
+        exported=("booking_id", "code", "at", "context"),
+    ),
+    Booking: Rule(
+        fate=Fate.NOBODYS,
+        actors=frozenset({"created_by"}),
+        harmless=frozenset({"backend", "status", "rejection_reason", "external_id", "claimed_by", "last_error"}),
+    ),
+    BookingPlan: Rule(
+        fate=Fate.NOBODYS, actors=frozenset({"created_by"}), harmless=frozenset({"reference", "selection"})
     ),
     WebhookMessage: Rule(
         about=_of("attempt__user"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -37,20 +38,36 @@ def record_rating(
     Raises ``MalformedMessage`` where the plugin's risk is not between 0 and 1.
     """
     now = now or timezone.now()
-    # A NaN fails both comparisons.
-    if not 0 <= event.risk <= 1:
-        raise MalformedMessage("The plugin gave a risk that is not between 0 and 1.")
-    rating = Rating(
-        raw_value=event.raw_value.replace("\x00", "")[:60],
-        raw_scale=event.raw_scale.replace("\x00", "")[:60],
-        risk=Decimal(str(event.risk)).quantize(STEP),
-        mapping_version=event.mapping_version[:40],
-        source=source,
-        rated_at=event.occurred_at,
-        fetched_at=now,
-        message=message,
-    )
-    return _keep(attempt, rating, now=now)
+    return _keep(attempt, _vendors_rating(event, source=source, message=message, now=now), now=now)
+
+
+def record_ratings(
+    rated: Sequence[tuple[Attempt, AttemptRated]], *, source: RatingSource, now: datetime
+) -> list[Rating | None]:
+    """Keep many ratings of a vendor's list, each of another attempt or moment. None in the place of one that is kept
+    already, whichever way it came, or whose attempt was erased. Five statements, however many. The caller has a
+    transaction.
+
+    Raises ``MalformedMessage`` where the plugin's risk is not between 0 and 1.
+    """
+    if not rated:
+        return []
+    keys = {attempt.pk for attempt, _event in rated}
+    locked_rows = Attempt.objects.select_for_update().filter(pk__in=keys, erased_at=None).order_by("-pk")
+    attempts = {row.pk: row for row in locked_rows}
+    kept: dict[int, list[Rating]] = {}
+    for one in Rating.objects.filter(attempt__in=attempts):
+        kept.setdefault(one.attempt_id, []).append(one)
+    made = [
+        _among(kept.setdefault(attempt.pk, []), attempts[attempt.pk], _vendors_rating(event, source=source, now=now))
+        if attempt.pk in attempts
+        else None
+        for attempt, event in rated
+    ]
+    overruled = [one.pk for rows in kept.values() for one in rows if one.pk is not None and not one.is_current]
+    Rating.objects.filter(pk__in=overruled, is_current=True).update(is_current=False)
+    Rating.objects.bulk_create([one for one in made if one is not None])
+    return made
 
 
 def set_risk(attempt: Attempt, risk: Decimal, *, by: User, now: datetime | None = None) -> Rating:
@@ -74,29 +91,68 @@ def set_risk(attempt: Attempt, risk: Decimal, *, by: User, now: datetime | None 
     return _keep(attempt, rating, now=now)
 
 
+def _vendors_rating(
+    event: AttemptRated, *, source: RatingSource, now: datetime, message: WebhookMessage | None = None
+) -> Rating:
+    # A NaN fails both comparisons.
+    if not 0 <= event.risk <= 1:
+        raise MalformedMessage("The plugin gave a risk that is not between 0 and 1.")
+    return Rating(
+        raw_value=event.raw_value.replace("\x00", "")[:60],
+        raw_scale=event.raw_scale.replace("\x00", "")[:60],
+        risk=Decimal(str(event.risk)).quantize(STEP),
+        mapping_version=event.mapping_version[:40],
+        source=source,
+        rated_at=event.occurred_at,
+        fetched_at=now,
+        message=message,
+    )
+
+
 def _keep(attempt: Attempt, rating: Rating, *, now: datetime) -> Rating:
     """Under the attempt's lock, so that of two at once one is the current one."""
     with locked(attempt, now=now) as row:
-        same = row.ratings.filter(source=rating.source, rated_at=rating.rated_at, raw_value=rating.raw_value)
-        if (known := same.first()) is not None:
-            return known
-        current = row.ratings.filter(is_current=True).first()
-        rating.attempt, rating.exam_id = row, row.exam_id
-        rating.is_current = current is None or _counts_over(current, rating, row)
-        if rating.is_current and current is not None:
-            row.ratings.filter(is_current=True).update(is_current=False)
+        known = list(row.ratings.all())
+        same = (rating.source, rating.rated_at, rating.raw_value)
+        for one in known:
+            if (one.source, one.rated_at, one.raw_value) == same:
+                return one
+        _place(known, row, rating)
+        row.ratings.filter(pk__in=[one.pk for one in known if not one.is_current], is_current=True).update(
+            is_current=False
+        )
         rating.save()
     return rating
 
 
-def _counts_over(current: Rating, rating: Rating, row: Attempt) -> bool:
+def _among(known: list[Rating], row: Attempt, rating: Rating) -> Rating | None:
+    """Put a vendor's rating among those that are known of its attempt; None where it is one of them, whichever way it
+    came."""
+    same = (rating.rated_at, rating.raw_value)
+    if any((one.rated_at, one.raw_value) == same for one in known if one.source != RatingSource.STAFF):
+        return None
+    _place(known, row, rating)
+    known.append(rating)
+    return rating
+
+
+def _place(known: Sequence[Rating], row: Attempt, rating: Rating) -> None:
+    """Let it count where it is the newest, in memory."""
+    current = next((one for one in known if one.is_current), None)
+    rating.attempt, rating.exam_id = row, row.exam_id
+    rating.is_current = current is None or _counts_over(current, rating, known)
+    if current is not None and rating.is_current:
+        current.is_current = False
+
+
+def _counts_over(current: Rating, rating: Rating, known: Sequence[Rating]) -> bool:
     if (rating.source == RatingSource.STAFF) == (current.source == RatingSource.STAFF):
         return rating.rated_at >= current.rated_at
-    return _made_at(rating, row) >= _made_at(current, row)
+    return _made_at(rating, known) >= _made_at(current, known)
 
 
-def _made_at(rating: Rating, row: Attempt) -> datetime:
+def _made_at(rating: Rating, known: Sequence[Rating]) -> datetime:
     if rating.source == RatingSource.STAFF:
         return rating.rated_at
-    later = row.ratings.exclude(source=RatingSource.STAFF).filter(rated_at__gte=rating.rated_at)
-    return believed_moment(rating.rated_at, (rating.fetched_at, *later.values_list("fetched_at", flat=True)))
+    vendors = (one for one in known if one.source != RatingSource.STAFF and one.rated_at >= rating.rated_at)
+    return believed_moment(rating.rated_at, (rating.fetched_at, *(one.fetched_at for one in vendors)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from proctoring.testing.booking_contract import BookingContract
 from proctoring.testing.incoming_contract import IncomingContract
 from proctoring.testing.onboarding_contract import OnboardingContract
 from proctoring.testing.outgoing_contract import OutgoingContract
+from proctoring.testing.rating_contract import RatingContract
 
 
-class BackendContract(OutgoingContract, OnboardingContract, IncomingContract):
+class BackendContract(OutgoingContract, OnboardingContract, BookingContract, RatingContract, IncomingContract):
     """Inherit, say how your backend is made, and run it with pytest (or add ``unittest.TestCase``).
 
     ::

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 import unittest
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, TypeVar
 
 from proctoring.backends.base import Backend
+from proctoring.backends.live import BookedCandidate, BookingRequest
 from proctoring.backends.types import AttemptRegistration, ExamRegistration, ExamType, Progress
+from proctoring.errors import BackendError
 from proctoring.testing.vendor_stub import Reply, VendorStub, VendorStubRequest
+
+Result = TypeVar("Result")
 
 KEY = "0b54ad9c-contract-key"
 STANDARD_SECRET = "whsec_Y29udHJhY3QtbmV3LXNlY3JldC1jb250cmFjdC1uZXc="  # noqa: S105 - made for tests
@@ -35,6 +40,26 @@ ATTEMPT = AttemptRegistration(
     review_policy="",
     lms_host="https://lms.example.com",
 )
+BOOKINGS = tuple(
+    BookingRequest(
+        reference=f"c0ffee-{part}",
+        exam_external_id=ATTEMPT.exam_external_id,
+        starts_at=datetime(2030, 1, 1, 9, tzinfo=UTC),
+        ends_at=datetime(2030, 1, 1, 12, tzinfo=UTC),
+        reserved_from=datetime(2030, 1, 1, 8, 45, tzinfo=UTC),
+        reserved_until=datetime(2030, 1, 1, 12, 10, tzinfo=UTC),
+        ratio=4,
+        candidates=tuple(
+            BookedCandidate(number=number, candidate_id=f"{ATTEMPT.candidate_id}-{part}-{number}") for number in (1, 2)
+        ),
+    )
+    for part in (1, 2)
+)
+SINCE = BOOKINGS[0].ends_at + timedelta(hours=1)
+
+STRANGE: tuple[Any, ...] = (None, True, -1, 10**30, 1e300, "", ".", "x" * 5000, "a\x00", "\ud800", [], {}, [[[]]])
+"""What no vendor says on purpose."""
+NO_DOCUMENTS = (b"", b"{", b"<html>", b"null", b'"list"', b"\xff\xfe", b"[" * 100_000, b'{"count": NaN}')
 
 
 class ContractBase:
@@ -88,12 +113,63 @@ class ContractBase:
             calls["list_onboarding"] = lambda: backend.list_onboarding(EXAM.course_id, cursor="")
         if backend.retires_candidates:
             calls["retire_candidate"] = lambda: backend.retire_candidate(ATTEMPT.candidate_id, key=KEY)
+        calls.update(self._live_calls(backend))
         if not calls:
-            flags = "registers_exams, registers_attempts, supports_onboarding nor retires_candidates"
+            flags = (
+                "registers_exams, registers_attempts, supports_onboarding, retires_candidates, takes_live_bookings "
+                "nor gives_ratings"
+            )
             raise unittest.SkipTest(f"{type(backend).__name__} claims neither {flags}")
         return calls
+
+    def _live_calls(self, backend: Backend) -> Mapping[str, Callable[[], object]]:
+        calls: dict[str, Callable[[], object]] = {}
+        reference = BOOKINGS[0].reference
+        if backend.takes_live_bookings:
+            calls["book"] = lambda: backend.book(BOOKINGS, key=KEY)
+            calls["fetch_booking"] = lambda: backend.fetch_booking("booking 1/é")
+            calls["cancel_booking"] = lambda: backend.cancel_booking("booking 1/é", reference=reference, key=KEY)
+            calls["list_sessions"] = lambda: backend.list_sessions(ATTEMPT.exam_external_id, cursor="")
+        if backend.gives_ratings:
+            calls["list_ratings"] = lambda: backend.list_ratings(since=SINCE, cursor="")
+        return calls
+
+    def outcomes(
+        self, call: Callable[[Backend], Result], bodies: Iterable[bytes]
+    ) -> Iterator[tuple[bytes, Result | BackendError]]:
+        """Each body as the vendor's answer to ``call``, and what that returns or raises."""
+        with self.server() as stub:
+            backend = self.backend(stub.url)
+            for body in bodies:
+                stub.reply = Reply(body=body)
+                try:
+                    yield body, call(backend)
+                except BackendError as error:
+                    yield body, error
+
+    def assert_retryable(self, call: Callable[[Backend], object], bodies: Iterable[bytes]) -> None:
+        for body, outcome in self.outcomes(call, bodies):
+            assert isinstance(outcome, BackendError), f"{body[:20]!r} was taken for an answer: {outcome!r}"
+            assert outcome.retryable, f"{body[:20]!r} was taken for final"
+
+    def tolerated(self, call: Callable[[Backend], Result], good: bytes, strange: Any) -> list[Result]:
+        """What comes of ``good``, JSON, with ``strange`` in each of its places, where that is not refused."""
+        bodies = (json.dumps(body).encode() for body in altered(json.loads(good), strange))
+        return [outcome for _, outcome in self.outcomes(call, bodies) if not isinstance(outcome, BackendError)]
 
     def assert_keeps_secrets(self, error: BaseException) -> None:
         told = "".join(traceback.format_exception(error)) + str(error) + repr(error) + repr(vars(error))
         for secret in (*self.credentials, *self.secrets):
             assert secret not in told, f"a secret stands in the text of {type(error).__name__}"
+
+
+def altered(value: Any, strange: Any) -> list[Any]:
+    """The document again and again, each time with ``strange`` in another place."""
+    versions = [strange]
+    if isinstance(value, dict):
+        for name, item in value.items():
+            versions += [{**value, name: version} for version in altered(item, strange)]
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            versions += [[*value[:at], version, *value[at + 1 :]] for version in altered(item, strange)]
+    return versions

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from proctoring.backends.base import Backend
 from proctoring.backends.types import OnboardingPage, ProfileStatus
 from proctoring.errors import BackendError
-from proctoring.testing.contract_base import EXAM, KEY, ContractBase
+from proctoring.testing.contract_base import EXAM, KEY, STRANGE, ContractBase, altered
 from proctoring.testing.vendor_stub import Reply
-
-STRANGE: tuple[Any, ...] = (None, True, -1, 10**30, 1e300, "", ".", "x" * 5000, "a\x00", "\ud800", [], {}, [[[]]])
 
 
 class OnboardingContract(ContractBase):
@@ -37,7 +35,7 @@ class OnboardingContract(ContractBase):
         """Rows may be left out, or the page refused; what is returned can be stored."""
         self.require("supports_onboarding")
         for value in STRANGE:
-            for body in _altered(json.loads(self.onboarding_body), value):
+            for body in altered(json.loads(self.onboarding_body), value):
                 try:
                     page = self._page(json.dumps(body).encode())
                 except BackendError:
@@ -72,15 +70,3 @@ class OnboardingContract(ContractBase):
             assert isinstance(record.status, ProfileStatus)
             for moment in (record.changed_at, record.expires_at):
                 assert moment is None or moment.utcoffset() is not None
-
-
-def _altered(value: Any, strange: Any) -> list[Any]:
-    """The document again and again, each time with ``strange`` in another place."""
-    versions = [strange]
-    if isinstance(value, dict):
-        for name, item in value.items():
-            versions += [{**value, name: version} for version in _altered(item, strange)]
-    elif isinstance(value, list):
-        for at, item in enumerate(value):
-            versions += [[*value[:at], version, *value[at + 1 :]] for version in _altered(item, strange)]
-    return versions

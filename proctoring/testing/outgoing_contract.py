@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from typing import ClassVar
 
 from proctoring.errors import BackendAuthenticationError, BackendError, BackendRejected
@@ -12,6 +13,8 @@ from proctoring.testing.contract_base import KEY, ContractBase
 from proctoring.testing.vendor_stub import HUGE, Manner, Reply, VendorStubRequest
 
 MAX_PATIENCE = 24 * 3600.0
+QUESTIONS = ("fetch_launch", "list_onboarding", "fetch_booking", "list_sessions", "list_ratings")
+"""Calls that change nothing at the vendor and have no key."""
 SUCCESS = b'{"id": "1", "status": "deleted", "download_url": "https://example.com/", "instructions": ["Go"]}'
 
 
@@ -125,12 +128,13 @@ class OutgoingContract(ContractBase):
         with self.server() as stub:
             stub.reply = Reply(body=SUCCESS)
             for name, call in self.calls(self.backend(stub.url)).items():
-                if name == "list_onboarding":  # a question has no key, and this is no answer to it
+                if name in QUESTIONS:
                     continue
                 stub.requests.clear()
-                call()
+                with suppress(BackendError) if name == "book" else nullcontext():  # for it this is no answer
+                    call()
                 assert stub.requests, f"{name} sent nothing"
-                if self.idempotency_header and name != "fetch_launch":
+                if self.idempotency_header:
                     sent = {request.headers.get(self.idempotency_header.lower()) for request in stub.requests}
                     assert sent == {KEY}, f"{name} does not send its key as {self.idempotency_header}"
 

@@ -18,6 +18,7 @@ from proctoring.attempts import services
 from proctoring.attempts.creation import create_attempt
 from proctoring.attempts.models import Attempt, OnboardingProfile, TimeEntry
 from proctoring.attempts.states import Actor
+from proctoring.bookings.models import Booking, BookingLogEntry
 from proctoring.exams.models import Exam
 from proctoring.exams.services import create_exam
 from proctoring.inbox.models import WebhookMessage
@@ -26,7 +27,7 @@ from proctoring.outbox.models import Circuit, Delivery, DeliveryStatus, Delivery
 from proctoring.outbox.services import promise_call
 from proctoring.privacy.models import DeletionCertificate, LegalHold
 from proctoring.reviews.models import Rating, Review
-from tests.factories import AttemptFactory, ExamFactory, UserFactory
+from tests.factories import AttemptFactory, BookingFactory, ExamFactory, LiveSessionFactory, UserFactory
 
 HOSTILE = "<script>alert(1)</script> https://evil.example/?a=1"
 numbers = itertools.count(1)
@@ -144,6 +145,26 @@ def make_circuit(**fields: Any) -> Circuit:
     return Circuit.objects.create(backend=f"rest-{next(numbers)}", **{**given, **fields})
 
 
+def make_booking(exam: Exam, *people: Any, **fields: Any) -> Booking:
+    """A booking for tomorrow, with a place for each of these people."""
+    opens = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
+    given = {"starts_at": opens, "ends_at": opens + timedelta(hours=2)}
+    booking = BookingFactory(exam=exam, **{**given, **fields})
+    for number, person in enumerate(people, start=1):
+        LiveSessionFactory(booking=booking, user=person, candidate_number=number)
+    return booking
+
+
+def make_entry(booking: Booking, code: str = "booking_declared_as_sent", **fields: Any) -> BookingLogEntry:
+    given = {
+        "course_id": booking.exam.course_id,
+        "at": timezone.now(),
+        "context": {"exam": booking.exam.name},
+        "comment": HOSTILE,
+    }
+    return BookingLogEntry.objects.create(booking=booking, code=code, **{**given, **fields})
+
+
 def rows_of_a_course(course_id: str, prefix: str, status: str = "submitted") -> dict[str, Any]:
     """A row of each model that has a page, about one candidate of this course."""
     now = timezone.now()
@@ -153,12 +174,15 @@ def rows_of_a_course(course_id: str, prefix: str, status: str = "submitted") -> 
     )
     person = UserFactory(username=f"{name}-candidate", first_name=prefix, last_name="candidate")
     attempt = AttemptFactory(exam=exam, user=person, status=status, full_name=f"{name}-candidate")
+    booking = make_booking(exam, person, backend="null", last_error=f"{prefix} note")
     rated = {"raw_value": "1", "risk": "0.5", "mapping_version": "1", "source": "poll"}
     return {
         "allowance": Allowance.objects.create(
             user=person, course_id=course_id, kind="extra_minutes", minutes=5, note=f"{prefix} note"
         ),
         "attempt": attempt,
+        "booking": booking,
+        "bookinglogentry": make_entry(booking, comment=f"{prefix} note", session=booking.sessions.get()),
         "circuit": make_circuit(),
         "deletioncertificate": DeletionCertificate.objects.create(kind="erasure", made_at=now, digest="0" * 64),
         "delivery": make_delivery(attempt),

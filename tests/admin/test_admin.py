@@ -17,10 +17,22 @@ from proctoring import models
 from proctoring.attempts.models import Attempt
 from proctoring.exams.models import Exam
 
-from .conftest import HOSTILE, make_circuit, make_delivery, make_message, make_review, numbers, rows_of_a_course
+from .conftest import (
+    HOSTILE,
+    make_booking,
+    make_circuit,
+    make_delivery,
+    make_entry,
+    make_message,
+    make_review,
+    numbers,
+    rows_of_a_course,
+)
 
 WITHOUT_A_PAGE = {
+    "BookingPlan": "shown inside its bookings",
     "IdempotencyRecord": "nobody's business but the API's",
+    "LiveSession": "shown inside its booking",
     "Pseudonym": "whoever could look them up could undo them",
     "Rating": "shown inside its attempt",
     "ReviewComment": "shown inside its review",
@@ -32,9 +44,9 @@ WITHOUT_A_PAGE = {
 REGISTERED = sorted(
     model._meta.model_name or "" for model in admin.site._registry if model._meta.app_label == "proctoring"
 )
-OF_COURSES = ["attempt", "exam", "review"]
+OF_COURSES = ["attempt", "booking", "exam", "review"]
 OF_ALL_COURSES = ["circuit", "delivery", "webhookmessage"]
-WRITTEN = {"allowance", "exam", "legalhold"}
+WRITTEN = {"allowance", "booking", "exam", "legalhold"}
 """What can be added, or changed, in a form."""
 DELETED = {"allowance"}
 """What can be taken back altogether; its history stays."""
@@ -43,8 +55,11 @@ DELETED = {"allowance"}
 @pytest.fixture
 def rows(attempt: Attempt) -> dict[str, Any]:
     """One row of each model that has a page, of the course algebra where it has a course."""
+    booking = make_booking(attempt.exam, attempt.user, external_id="b-1", last_error=HOSTILE)
     given = {
         "attempt": attempt,
+        "booking": booking,
+        "bookinglogentry": make_entry(booking),
         "circuit": make_circuit(),
         "delivery": make_delivery(attempt),
         "exam": attempt.exam,
@@ -169,7 +184,7 @@ def test_vendors_text_is_never_markup_nor_a_link(boss_client: Client, rows: dict
         assert 'href="https://evil' not in content
 
 
-@pytest.mark.parametrize("model", ["delivery", "circuit", "review"])
+@pytest.mark.parametrize("model", ["booking", "bookinglogentry", "delivery", "circuit", "review"])
 def test_vendors_text_is_shown_escaped(boss_client: Client, rows: dict[str, Any], model: str) -> None:
     content = boss_client.get(url(model, "change", rows[model].pk)).content.decode()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in content
@@ -209,7 +224,7 @@ def test_a_list_costs_the_same_at_any_length(
     assert after == before
 
 
-@pytest.mark.parametrize("model", ["exam", "attempt", "review"])
+@pytest.mark.parametrize("model", ["exam", "attempt", "booking", "review"])
 def test_a_history_costs_the_same_at_any_length(boss_client: Client, rows: dict[str, Any], model: str) -> None:
     row = rows[model]
 
@@ -279,6 +294,8 @@ def test_pages_need_no_inline_script_or_style(boss_client: Client, rows: dict[st
         pages.append(url(model, "simple_history", rows[model].pk, rows[model].history.first().pk))
     if model == "attempt":
         pages += [url(model, "step", rows[model].pk, step) for step in ("extend", "reset", "correct_time")]
+    if model == "booking":
+        pages += [url(model, "add"), *(url(model, "step", rows[model].pk, step) for step in ("cancel", "change_draft"))]
     for address in pages:
         content = boss_client.get(address).content.decode()
         assert not re.findall(r"<script(?![^>]*\ssrc=)[^>]*>|<style|\sstyle=|\son[a-z]+=", content)

@@ -79,10 +79,23 @@ class TestForms:
         assert (allowance.exam, allowance.exemptions) == (None, [1002])
 
     def test_one_that_exists_is_changed_and_that_is_said(self, staff_client: Client, attempt: Attempt) -> None:
-        staff_client.post(reverse(ADD), fields(attempt))
+        staff_client.post(reverse(ADD), fields(attempt), follow=True)
         answer = staff_client.post(reverse(ADD), fields(attempt, minutes="20"), follow=True)
-        assert "The person had this allowance already: it was changed." in told(answer)
+        already, changed = told(answer)
+        assert already == "The person had this allowance already."
+        assert "changed successfully" in changed
         assert Allowance.objects.get().minutes == 20
+
+    def test_exams_of_ones_own_courses_are_suggested(
+        self, staff_client: Client, make_exam: Callable[..., Exam]
+    ) -> None:
+        mine = make_exam(name="Mine <b>")
+        others, old = make_exam(course_id="botany"), make_exam(status="archived")
+        form = staff_client.get(reverse(ADD)).content.decode()
+        assert 'list="suggested-content"' in form
+        assert f'<option value="{mine.content_id}">Mine &lt;b&gt; (algebra)</option>' in form
+        assert others.content_id not in form
+        assert old.content_id not in form
 
     @pytest.mark.parametrize(
         ("change", "field"),

@@ -163,6 +163,8 @@ def test_page_costs_the_same_with_much_on_it(boss_client: Client, boss: User, at
         return len(queries)
 
     fill(3)
+    # The first look at a kind of row costs a statement more, in a whole process.
+    cost()
     before = cost()
     fill(120)
     assert cost() == before
@@ -177,6 +179,33 @@ def test_page_of_every_status_shows_no_garbage(boss_client: Client, exam: Exam, 
     assert not any(f">{word}<" in page for word in ("-", "None", "null"))
     listed = boss_client.get(reverse(LIST)).content.decode()
     assert not any(f">{word}<" in listed for word in ("-", "None", "null"))
+
+
+def resumed(exam: Exam, *statuses: str) -> list[Attempt]:
+    """A person's attempts, each of which goes on with the one before it."""
+    rows: list[Attempt] = []
+    for number, status in enumerate(statuses, start=1):
+        before = rows[-1] if rows else None
+        person = {"user": before.user} if before else {}
+        rows.append(AttemptFactory(exam=exam, number=number, status=status, resumed_from=before, **person))
+    return rows
+
+
+def notes(response: Any) -> str:
+    return " ".join(str(note) for table in response.context["tables"] if table.name == "chain" for note in table.notes)
+
+
+def test_chain_says_which_part_still_needs_a_verdict(boss_client: Client, exam: Exam) -> None:
+    first, second = resumed(exam, "error", "verified")
+    for part in (first, second):
+        assert notes(boss_client.get(address(part))).endswith("Still without one: #1.")
+    make_review(first, status="passed")
+    assert notes(boss_client.get(address(second))) == ""
+
+
+def test_chain_of_one_attempt_or_of_a_resume_that_is_not_used_names_nothing(boss_client: Client, exam: Exam) -> None:
+    for statuses in (["submitted"], ["verified", "error"]):
+        assert notes(boss_client.get(address(resumed(exam, *statuses)[-1]))) == ""
 
 
 # The list
@@ -209,6 +238,25 @@ def test_list_is_filtered_by_what_attempts_wait_for(
     Attempt.objects.filter(status__in=OPEN).update(expires_at=timezone.now() + timedelta(hours=1))
     found = boss_client.get(reverse(LIST), {"waits_for": waits_for, "exam__id__exact": exam.pk}).context["cl"]
     assert {row.status for row in found.result_list} == statuses
+
+
+def test_error_that_was_resumed_waits_for_a_verdict_until_the_vendor_passed_it(boss_client: Client, exam: Exam) -> None:
+    def waiting() -> set[int]:
+        found = boss_client.get(reverse(LIST), {"waits_for": "verdict", "status": "error"}).context["cl"]
+        return {row.pk for row in found.result_list}
+
+    broken, _ = resumed(exam, "error", "verified")
+    resumed(exam, "error")
+    never_begun, _ = resumed(exam, "error", "verified")
+    Attempt.objects.filter(pk=never_begun.pk).update(started_at=None)
+    assert waiting() == {broken.pk}
+    make_review(broken, status="passed", source="staff", applied_at=None)
+    passed = make_review(broken, status="passed", applied_at=None)
+    assert waiting() == set()
+    passed.occurred_at -= timedelta(days=1)
+    passed.save()
+    make_review(broken, status="violation", applied_at=None)
+    assert waiting() == {broken.pk}
 
 
 def test_list_says_what_became_of_retries_and_verdicts(

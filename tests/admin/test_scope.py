@@ -17,8 +17,10 @@ from django.db.models import ForeignKey, Model
 from django.test import Client, RequestFactory
 from django.urls import NoReverseMatch, reverse
 
+from proctoring.admin.booking_steps import STEPS as BOOKING_STEPS
 from proctoring.allowances.models import Allowance
 from proctoring.attempts.models import Attempt
+from proctoring.bookings.models import Booking
 from proctoring.exams.models import Exam
 from proctoring.host import Role
 from tests.factories import UserFactory
@@ -54,6 +56,15 @@ GUESSES = (
     "resumed_from__user__username",
     "retry_granted_by__username",
     "granted_by__username",
+    "sessions__user__username",
+    "sessions__sealed_join_url__startswith",
+    "plan__exam__course_id",
+    "plan__id__exact",
+    "booking__id__exact",
+    "booking__exam__course_id",
+    "session__user__username",
+    "session__sealed_join_url",
+    "claimed_by",
     "history__status",
     "id__in",
     "pk",
@@ -93,7 +104,9 @@ STRANGERS: dict[str, tuple[tuple[str, Role], ...]] = {
     "staff of another course": ((OWN, Role.STAFF),),
     "invigilator of another course": ((OWN, Role.INVIGILATOR),),
     "reviewer of another course": ((OWN, Role.REVIEWER),),
-    "all roles in another course": ((OWN, Role.STAFF), (OWN, Role.INVIGILATOR), (OWN, Role.REVIEWER)),
+    "planner of another course": ((OWN, Role.PLANNER),),
+    "service desk of another course": ((OWN, Role.SERVICE_DESK),),
+    "all roles in another course": tuple((OWN, role) for role in Role if role != Role.PRIVACY_OFFICER),
     "candidate with a staff account": (),
 }
 
@@ -147,6 +160,8 @@ def test_stranger_finds_the_row_on_no_page(
         pages.append(("simple_history", row.pk, type(row).history.filter(id=row.pk).latest().pk))  # type: ignore[attr-defined]
     if model == "attempt":
         pages += [("step", row.pk, step) for step in ("extend", "void", "verify")]
+    if model == "booking":
+        pages += [("step", row.pk, step) for step in BOOKING_STEPS]
     before = everything()
     for page, *args in pages:
         for ask in (stranger.get, stranger.post):
@@ -241,16 +256,15 @@ def untouched(before: dict[str, list[Any]], after: dict[str, list[Any]], *, besi
     """Whether nothing about the hidden course has changed. With ``select_across`` one's own rows are meant, rightly."""
     hidden_attempt = Attempt.objects.get(user__username="hidden-candidate").pk
     hidden_exam = Exam.objects.get(course_id=HIDDEN).pk
+    hidden_bookings = set(Booking.objects.filter(exam=hidden_exam).values_list("pk", flat=True))
+    whose = {"Attempt": {hidden_attempt}, "Exam": {hidden_exam}, "Booking": hidden_bookings}
 
     def about_hidden(rows: dict[str, list[Any]]) -> list[Any]:
-        return [row for row in rows["Attempt"] + rows["HistoricalAttempt"] if row[0] == hidden_attempt] + [
-            row for row in rows["Exam"] + rows["HistoricalExam"] if row[0] == hidden_exam
-        ]
+        return [row for name, keys in whose.items() for row in rows[name] + rows[f"Historical{name}"] if row[0] in keys]
 
+    acted_on = {*whose, "Allowance", "Review", "OnboardingProfile"}
     changed_kinds = {name for name in before if before[name] != after[name]}
-    return about_hidden(before) == about_hidden(after) and (
-        not changed_kinds or type(besides).__name__ in {"Attempt", "Exam", "Allowance", "Review", "OnboardingProfile"}
-    )
+    return about_hidden(before) == about_hidden(after) and (not changed_kinds or type(besides).__name__ in acted_on)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -267,6 +281,13 @@ def test_stranger_completes_no_name(
             assert_reveals_nothing(response)
 
 
+def test_stranger_is_offered_no_exam_to_plan(stranger: Client, hidden: dict[str, Model], own: dict[str, Model]) -> None:
+    for term in ("", "hidden", HIDDEN, "hidden-block", "\x00"):
+        response = stranger.get(reverse("admin:proctoring_booking_exams"), {"term": term})
+        assert response.status_code in (200, 403)
+        assert_reveals_nothing(response)
+
+
 def test_a_null_byte_completes_nothing(boss_client: Client, own: dict[str, Model]) -> None:
     query = {"app_label": "proctoring", "model_name": "attempt", "field_name": "exam", "term": "\x00"}
     assert boss_client.get(reverse("admin:autocomplete"), query).json()["results"] == []
@@ -277,6 +298,11 @@ def test_stranger_can_add_nothing_to_the_course(stranger: Client, hidden: dict[s
     before = everything()
     exam: Any = hidden["exam"]
     form = {
+        "starts_at": "2031-03-01T10:00",
+        "ends_at": "2031-03-01T12:00",
+        "who": "listed",
+        "candidates": "hidden-candidate",
+        "ratio": 4,
         "course_id": HIDDEN,
         "content_id": "forged",
         "name": "Forged",
@@ -318,16 +344,18 @@ def test_the_apps_page_and_the_index_name_nothing_hidden(
 @pytest.mark.parametrize(
     ("role", "open_to"),
     [
-        (Role.STAFF, {"attempt", "exam", "review"}),
+        (Role.STAFF, {"attempt", "booking", "bookinglogentry", "exam", "review"}),
         (Role.INVIGILATOR, {"attempt", "review"}),
         (Role.REVIEWER, {"attempt", "review"}),
+        (Role.PLANNER, {"booking", "bookinglogentry"}),
+        (Role.SERVICE_DESK, {"booking", "bookinglogentry"}),
     ],
 )
 def test_role_opens_its_own_courses_pages(
     enter: Callable[..., Client], hidden: dict[str, Model], own: dict[str, Model], role: Role, open_to: set[str]
 ) -> None:
     person = enter((OWN, role))
-    for model in ("attempt", "exam", "review"):
+    for model in ("attempt", "booking", "bookinglogentry", "exam", "review"):
         listed = person.get(url(model, "changelist"))
         assert (listed.status_code == 200) is (model in open_to)
         assert (person.get(url(model, "change", own[model].pk)).status_code == 200) is (model in open_to)

@@ -6,6 +6,8 @@ import json
 
 from proctoring.backends.rest import RestBackend
 from proctoring.testing import BackendContract, Reply, VendorStubRequest
+from proctoring.testing.incoming_contract import IncomingContract
+from tests.backends.test_rest_incoming import message
 
 REVIEWED = {
     "type": "attempt.reviewed",
@@ -18,6 +20,14 @@ REVIEWED = {
         "video_url": "https://vendor.example.com/video/1",
     },
 }
+SESSION = {
+    "id": "s-1",
+    "booking": "b-1",
+    "candidate_number": 1,
+    "join_url": "https://vendor.example.com/live/1/",
+    "joined_at": "2030-01-01T09:00:00+00:00",
+}
+RATING = {"rating": 90, "scale": "trust_0_100", "rated_at": "2030-01-01T11:00:00+00:00"}
 
 
 class TestRestBackend(BackendContract):
@@ -34,6 +44,25 @@ class TestRestBackend(BackendContract):
             ],
         }
     ).encode()
+    bookings_body = json.dumps(
+        {
+            "results": [
+                {"reference": "c0ffee-2", "status": "no_capacity"},
+                {"reference": "c0ffee-1", "status": "accepted", "id": "b-1"},
+            ]
+        }
+    ).encode()
+    booking_body = json.dumps({"id": "b-1", "status": "confirmed", "reason": "exists"}).encode()
+    sessions_body = json.dumps({"results": [SESSION, {**SESSION, "id": 2}], "next_cursor": "2"}).encode()
+    ratings_body = json.dumps(
+        {
+            "results": [
+                {"session": "s-1", "exam": "e-1", "candidate_number": 1, **RATING},
+                {"attempt": "a-1", **RATING},
+            ],
+            "next_cursor": None,
+        }
+    ).encode()
     unknown_word_bodies = (
         json.dumps({**REVIEWED, "type": "attempt.evaporated"}).encode(),
         json.dumps({**REVIEWED, "data": {"attempt": "a-1", "status": "Clean"}}).encode(),
@@ -48,9 +77,29 @@ class TestRestBackend(BackendContract):
             connect_timeout=timeout,
             read_timeout=timeout,
             total_timeout=timeout,
+            live_proctoring=True,
         )
 
     def prepare(self, request: VendorStubRequest) -> Reply | None:
         if request.path == "/oauth2/access_token":
             return Reply(body=json.dumps({"access_token": self.credentials[1], "expires_in": 3600}).encode())
         return None
+
+
+class _OtherMessages(IncomingContract):
+    secrets = TestRestBackend.secrets
+    make_backend = TestRestBackend.make_backend
+    credentials = TestRestBackend.credentials
+    unknown_word_bodies = TestRestBackend.unknown_word_bodies
+
+
+class TestJoinedSession(_OtherMessages):
+    webhook_body = message("session.joined", session="s-1", **{**SESSION, "id": "ignored"})
+
+
+class TestRatedSession(_OtherMessages):
+    webhook_body = message("session.rated", session="s-1", exam="e-1", candidate_number=1, **RATING)
+
+
+class TestUpdatedBooking(_OtherMessages):
+    webhook_body = message("booking.updated", booking="b-1")

@@ -89,6 +89,9 @@ def test_staff_extend_and_authorise_and_a_reviewer_decides(watched: Page, inspec
     page.set_viewport_size(DESK)
     enter(page, site, "teacher")
     inspector.look(page, "overview")
+    drawn = page.locator(".p-chart").bounding_box()
+    assert drawn is not None
+    assert drawn["width"] <= PHONE["width"], "the whole day can be seen on a telephone"
     expect(section(page, "Waiting for a verdict").get_by_role("link", name="Show all")).to_be_visible()
     page.get_by_text("The same as a table").click()
     section(page, "Running now").get_by_role("link", name="runner").click()
@@ -131,6 +134,25 @@ def test_list_and_history_fit_a_telephone(watched: Page, inspector: Inspector, s
     inspector.look(page, "list")
     page.goto(f"{site}proctoring/attempt/{Attempt.objects.get(user__username='runner').pk}/history/")
     inspector.look(page, "history")
+
+
+def test_what_matters_in_a_list_is_seen_without_scrolling(watched: Page, site: str) -> None:
+    get_user_model().objects.create_superuser("boss", password="boss")
+    late = timezone.now() + timedelta(hours=1)
+    DeliveryFactory(next_try_at=late, last_error="BackendError: nobody answered at vendor.example within ten seconds")
+    watched.set_viewport_size(DESK)
+    enter(watched, site, "boss")
+    for model, columns in (
+        ("attempt", ("candidate", "status_now", "verdict", "deadline_now")),
+        ("delivery", ("what", "status", "next_try", "error")),
+    ):
+        watched.goto(f"{site}proctoring/{model}/")
+        frame = watched.locator("#changelist-form .results").bounding_box()
+        assert frame is not None
+        for name in columns:
+            cell = watched.locator(f"#result_list .field-{name}").first.bounding_box()
+            assert cell is not None
+            assert cell["x"] + cell["width"] <= frame["x"] + frame["width"], f"{model}: {name}"
 
 
 def test_overview_of_a_course_where_nothing_happens(

@@ -56,7 +56,7 @@ def test_staff_grant_change_and_withdraw(watched: Page, inspector: Inspector, si
     expect(page.get_by_text("There is no such account.")).to_be_visible()
     inspector.look(page, "allowance-refused")
     page.get_by_label("Person").fill("runner")
-    page.get_by_role("textbox", name="Exam:").fill("block-final")
+    page.get_by_role("combobox", name="Exam:").fill("block-final")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("was added successfully")).to_be_visible()
     page.get_by_role("link", name="runner").click()

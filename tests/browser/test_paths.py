@@ -255,13 +255,29 @@ def test_error_is_resumed_with_the_time_that_was_left(candidate: Page, staff: Pa
     login(staff, demo, "staff")
     attempt_page(staff, demo, "elsa", "Error")
     step(staff, "Authorise a resume", "Not her fault", cause="Technology: network")
-    set_up(candidate, begin="Continue with the time that was left")
+    code = set_up(candidate, begin="Continue with the time that was left")
     hand_in(candidate)
     stands(candidate, demo, "Completed", "Credit: submitted")
     candidate.go_back()
     mailed(staff, demo, "elsa", f"“{FINAL}” was submitted", f"You may go on with “{FINAL}”")
     attempt_page(staff, demo, "elsa", "Submitted")
     expect(staff.get_by_text("elsa, Final exam: reading the weather #2").first).to_be_visible()
+    review(demo, code, "passed")
+    heading(candidate, "This part passed the review")
+    staff.goto(f"{demo.url}/admin/proctoring/attempt/?waits_for=verdict&q=elsa")
+    staff.locator("#result_list tbody tr").get_by_role("link").first.click()
+    expect(staff.get_by_text("Still without one: #1.")).to_be_visible()
+    step(staff, "Verify", "Nothing to see until the crash")
+    heading(candidate, "Passed the review")
+    stands(candidate, demo, "Credit: satisfied")
+    mailed(
+        staff,
+        demo,
+        "elsa",
+        f"“{FINAL}” is verified",
+        f"“{FINAL}” was submitted",
+        f"You may go on with “{FINAL}”",
+    )
 
 
 def test_declined(candidate: Page, staff: Page, demo: DemoProcess) -> None:
@@ -298,7 +314,7 @@ def test_allowance_moves_the_clock_of_a_running_exam(candidate: Page, staff: Pag
     staff.goto(f"{demo.url}/admin/proctoring/allowance/add/")
     staff.get_by_label("Person").fill("tina")
     staff.get_by_label("Course").select_option("weather")
-    staff.get_by_role("textbox", name="Exam:").fill("quiz")
+    staff.get_by_role("combobox", name="Exam:").fill("quiz")
     staff.get_by_label("Kind").select_option("extra_minutes")
     staff.get_by_label("Minutes").fill("20")
     staff.get_by_role("button", name="Save", exact=True).click()

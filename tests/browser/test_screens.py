@@ -157,7 +157,7 @@ def test_page_goes_on_by_itself_when_the_time_is_over(
     attempt_in(Status.STARTED, exam, candidate, minutes_gone=59.9)
     watched.goto(live_server.url + page_url(exam))
     expect(watched.get_by_role("timer")).to_be_visible()
-    expect(watched.get_by_role("heading", level=1)).to_have_text(str(Screen.DONE.label), timeout=PATIENCE)
+    expect(watched.get_by_role("heading", level=1)).to_have_text(str(Screen.TIMED_OUT.label), timeout=PATIENCE)
 
 
 def test_page_follows_what_a_proctor_does(watched: Page, live_server: LiveServer, candidate: AbstractUser) -> None:

@@ -33,6 +33,11 @@ class HostWithContent(Host):
         return "/the-course/"
 
 
+class HostWithHelp(Host):
+    def escalation_email(self, course_id: str) -> str:
+        return "help@example.org"
+
+
 @pytest.fixture
 def content(settings: object) -> None:
     configure(settings, HOST="tests.candidate.test_screens.HostWithContent")
@@ -98,6 +103,23 @@ def test_overdue_attempt_is_shown_as_ended_before_any_sweep(
     assert forms_of(response) <= {"acknowledge", "restart"}
 
 
+@pytest.mark.parametrize("exam_type", ExamType)
+@pytest.mark.parametrize("kept_apart", [False, True])
+@pytest.mark.parametrize("swept", [False, True])
+def test_whoever_ran_out_of_time_reads_that_the_time_was_over(
+    page_client: Client, candidate: AbstractUser, settings: object, exam_type: ExamType, kept_apart: bool, swept: bool
+) -> None:
+    configure(settings, KEEP_TIMED_OUT=kept_apart)
+    exam = ExamFactory(exam_type=exam_type, time_limit_minutes=5)
+    ended = {"status": Status.TIMED_OUT if kept_apart else Status.SUBMITTED, "ended_at": at(10, 5)}
+    AttemptFactory(exam=exam, user=candidate, **(ended if swept else {"status": Status.STARTED}))
+    text = page_client.get(page_url(exam)).content.decode()
+    assert "<h1>Your time is over</h1>" in text
+    assert "submitted as it was when the time was over" in text
+    assert "10:05 a.m. (UTC)" in text
+    assert "Your answers have arrived" not in text
+
+
 def test_without_a_vendor_there_is_nothing_to_set_up(page_client: Client, candidate: AbstractUser) -> None:
     exam = ExamFactory(exam_type=ExamType.PRACTICE, backend="null")
     attempt = AttemptFactory(exam=exam, user=candidate)
@@ -159,3 +181,53 @@ def test_blocked_candidate_is_sent_to_the_onboarding_of_the_same_vendor(
     response = page_client.get(page_url(exam))
     assert f'href="{page_url(onboarding)}"' in response.content.decode()
     assert forms_of(response) == {"begin"}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "heading", "sentence"),
+    [
+        ("error", "This part passed the review", "an earlier part is still being looked at"),
+        ("rejected", "This part passed the review", "an earlier part of your exam did not"),
+        ("verified", "Passed the review", "nothing was wrong with it"),
+    ],
+)
+def test_verified_part_of_a_resumed_exam_says_what_the_whole_waits_for(
+    page_client: Client, candidate: AbstractUser, earlier: str, heading: str, sentence: str
+) -> None:
+    exam = ExamFactory(exam_type=ExamType.PROCTORED)
+    first = AttemptFactory(exam=exam, user=candidate, status=earlier, retry_kind="resume")
+    AttemptFactory(exam=exam, user=candidate, number=2, status=Status.VERIFIED, resumed_from=first)
+    text = page_client.get(page_url(exam)).content.decode()
+    assert f"<h1>{heading}</h1>" in text
+    assert sentence in text
+
+
+def test_verified_page_loads_itself_anew_when_the_earlier_part_is_decided(
+    page_client: Client, candidate: AbstractUser
+) -> None:
+    exam = ExamFactory(exam_type=ExamType.PROCTORED)
+    first = AttemptFactory(exam=exam, user=candidate, status=Status.ERROR, retry_kind="resume")
+    AttemptFactory(exam=exam, user=candidate, number=2, status=Status.VERIFIED, resumed_from=first)
+    before = page_client.get(f"{page_url(exam)}state/").json()["page_version"]
+    Attempt.objects.filter(pk=first.pk).update(status=Status.VERIFIED)
+    assert page_client.get(f"{page_url(exam)}state/").json()["page_version"] != before
+
+
+def test_vendor_that_does_not_answer_is_named_as_the_reason_after_a_minute(
+    page_client: Client, candidate: AbstractUser, settings: object
+) -> None:
+    configure(settings, HOST="tests.candidate.test_screens.HostWithHelp")
+    exam = ExamFactory(exam_type=ExamType.PROCTORED)
+    attempt = AttemptFactory(exam=exam, user=candidate)
+    text = page_client.get(page_url(exam)).content.decode()
+    assert "is being told about your exam" in text
+    assert "help@example.org" not in text
+    before = page_client.get(f"{page_url(exam)}state/").json()["page_version"]
+    Attempt.objects.filter(pk=attempt.pk).update(created_at=at(10, 9))
+    text = page_client.get(page_url(exam)).content.decode()
+    assert "does not answer yet" in text
+    assert "You lose no time" in text
+    assert "mailto:help@example.org" in text
+    assert page_client.get(f"{page_url(exam)}state/").json()["page_version"] != before
+    Attempt.objects.filter(pk=attempt.pk).update(launch_data={"instructions": ["Open it"]})
+    assert "does not answer yet" not in page_client.get(page_url(exam)).content.decode()

@@ -70,9 +70,11 @@ def test_catalogue_has_nothing_fuzzy_and_is_compiled() -> None:
     assert [entry for entry in entries if ", fuzzy" in entry] == []
     compiled = translations()
     for entry in entries:
-        found = re.search(r'^msgid (".+")\nmsgstr (".+")$', entry, re.MULTILINE)
+        found = re.search(r'^(?:msgctxt (".+")\n)?msgid (".+")\nmsgstr (".+")$', entry, re.MULTILINE)
         if found:
-            assert compiled.gettext(json.loads(found[1])) == json.loads(found[2])
+            context, said, german = (json.loads(part) if part else None for part in found.groups())
+            known = compiled.gettext(said) if context is None else compiled.pgettext(context, said)
+            assert known == german
 
 
 @pytest.mark.parametrize("status", Status)

@@ -69,6 +69,13 @@ class DemoProcess:
             self.process.send_signal(number)
         return self.process.wait(SECONDS)
 
+    def hear(self, beginning: str) -> list[str]:
+        """What it has said since it was ready, up to the line that begins like this."""
+        heard: list[str] = []
+        while not heard or not heard[-1].startswith(beginning):
+            heard.append(self._lines.get(timeout=SECONDS))
+        return heard
+
     def login(self, name: str) -> requests.Session:
         session = requests.Session()
         session.trust_env = False

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +26,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_it_says_where_it_is_and_who_can_log_in(demo: DemoProcess) -> None:
     said = "".join(demo.said)
     assert requests.get(demo.url, timeout=10).status_code == 200
-    assert f"{demo.url}/admin/" in said
+    assert f"{demo.url}/admin/proctoring/" in said
     assert requests.get(f"{demo.simulator_url}/_control/book", timeout=10).status_code == 200
     for name in NAMES:
         assert f"{name} / {name}" in said
@@ -47,6 +49,10 @@ def test_admin_is_for_staff_as_far_as_their_permissions_go(demo: DemoProcess) ->
     assert demo.login("admin").get(f"{admin}/auth/user/").status_code == 200
 
 
+def test_staff_are_led_to_the_overview(demo: DemoProcess) -> None:
+    assert 'href="/admin/proctoring/">Admin</a>' in demo.login("staff").get(demo.url).text
+
+
 def test_pages_have_a_strict_policy(demo: DemoProcess) -> None:
     policy = requests.get(demo.url, timeout=10).headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'self';")
@@ -65,6 +71,17 @@ def test_busy_port_is_one_line_that_names_port_and_option(tmp_path: Path, option
     assert ended.stdout == ""
     [line] = ended.stderr.splitlines()
     assert line.startswith(f"Port {port} is in use: choose another with {option} (make demo ")
+
+
+def test_busy_simulator_port_keeps_ones_own_port_in_the_command(tmp_path: Path) -> None:
+    with socket.socket() as mine, socket.socket() as taken:
+        for one in (mine, taken):
+            one.bind(("127.0.0.1", 0))
+        port = str(mine.getsockname()[1])
+        mine.close()
+        taken.listen()
+        ended = run("--data", str(tmp_path), "--port", port, "--simulator-port", str(taken.getsockname()[1]))
+    assert f'(make demo DEMO_PORT={port} ARGS="--simulator-port 9101")' in ended.stderr
 
 
 def test_second_demo_in_the_same_folder_is_refused(demo: DemoProcess) -> None:
@@ -108,6 +125,36 @@ def test_simulator_does_not_outlive_a_killed_demo(tmp_path: Path) -> None:
         vendor_pid = demo.simulator_pid
         demo.process.kill()
         eventually(lambda: not alive(vendor_pid), what="the simulator ends")
+
+
+def test_simulator_that_ended_is_started_again_with_the_command_that_the_demo_says(tmp_path: Path) -> None:
+    with DemoProcess(tmp_path / "a folder", "--require-onboarding") as demo:
+        leave_early(demo)
+        os.kill(demo.simulator_pid, signal.SIGKILL)
+        heard = demo.hear("The simulator has ended.")
+        assert not any("Broken pipe" in line for line in heard), "nobody wants to read that a browser left a page"
+        command = shlex.split(heard[-1].partition("again with: ")[2])
+        assert "--require-onboarding" in command
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DEMO_")}
+        again = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            eventually(lambda: answers(f"{demo.simulator_url}/_control/book"), what="the simulator is back")
+        finally:
+            again.terminate()
+            again.wait(SECONDS)
+
+
+def leave_early(demo: DemoProcess) -> None:
+    """Open a connection and go away, as browsers do."""
+    with socket.create_connection(("127.0.0.1", int(demo.url.rpartition(":")[2]))) as browser:
+        browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=10).ok
+    except requests.ConnectionError:
+        return False
 
 
 def test_second_start_keeps_what_was_done_and_reset_forgets_it(tmp_path: Path) -> None:

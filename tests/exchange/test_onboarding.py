@@ -19,7 +19,8 @@ from proctoring.backends.base import Backend
 from proctoring.backends.types import OnboardingPage, OnboardingRecord, ProfileStatus
 from proctoring.errors import BackendAuthenticationError, BackendError, BackendRejected
 from proctoring.exams.models import ExamType
-from proctoring.exchange.onboarding import PAUSE, REST, backends_with_profiles, read_next_page
+from proctoring.exchange.lists import PAUSE
+from proctoring.exchange.onboarding import REST, OnboardingList
 from proctoring.inbox.models import SweepCursor
 from proctoring.outbox.models import Circuit
 from proctoring.privacy.pseudonyms import candidate_id
@@ -72,7 +73,7 @@ def course() -> Callable[..., Any]:
 
 
 def read(now: datetime = TEN) -> bool:
-    return read_next_page("registrar", now=now)
+    return OnboardingList().read_next_page("registrar", now=now)
 
 
 def cursor() -> SweepCursor:
@@ -240,7 +241,7 @@ def test_only_vendors_that_keep_profiles_are_asked(settings: Any) -> None:
             "broken": {"BACKEND": "nowhere.Backend"},
         },
     )
-    assert list(backends_with_profiles()) == ["registrar"]
+    assert list(OnboardingList().vendors()) == ["registrar"]
 
 
 @time_machine.travel(TEN, tick=False)

@@ -17,6 +17,7 @@ from proctoring.exams.models import Exam
 from proctoring.exams.services import create_exam
 from proctoring.outbox.models import Delivery
 from proctoring.testing.simulator.process import SimulatorProcess
+from proctoring.testing.simulator.settings import Settings
 
 ALIAS = "simulator"
 PATIENCE = 30.0
@@ -72,11 +73,23 @@ class House:
         return found
 
 
-@pytest.fixture
-def simulator(live_server: Any) -> Iterator[SimulatorProcess]:
+@pytest.fixture(scope="session")
+def process(live_server: Any) -> Iterator[SimulatorProcess]:
     url = f"{live_server.url}/proctoring/webhooks/{ALIAS}/"
-    with SimulatorProcess("--review-after", "0.1", "--auto-ready", "0.1", webhook_url=url, remember=True) as process:
-        yield process
+    quick = ("--review-after", "0.1", "--auto-ready", "0.1")
+    with SimulatorProcess(*quick, webhook_url=url, remember=True) as running:
+        yield running
+
+
+@pytest.fixture
+def simulator(process: SimulatorProcess, live_server: Any) -> SimulatorProcess:
+    """One process for all stories, which forgets between them; a story may stop or kill it."""
+    if process.returncode is not None:
+        process.start()
+    process.control("POST", "reset")
+    url = f"{live_server.url}/proctoring/webhooks/{ALIAS}/"
+    process.change_settings(**Settings(webhook_url=url, review_after=0.1, auto_ready=0.1).as_json())
+    return process
 
 
 @pytest.fixture

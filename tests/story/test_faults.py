@@ -155,9 +155,11 @@ def test_a_review_that_comes_before_the_end_waits_for_it(house: House) -> None:
 def test_a_message_of_an_unknown_type_and_one_about_an_unknown_attempt_are_kept(house: House) -> None:
     house.begin()
     house.until_status("ready_to_start")
-    house.simulator.control("POST", "messages", {"type": "session.rated", "data": {"session": "s-1", "scale": "0-1"}})
+    house.simulator.control(
+        "POST", "messages", {"type": "session.teleported", "data": {"session": "s-1", "scale": "0-1"}}
+    )
     house.simulator.control("POST", "messages", {"type": "attempt.ready", "data": {"attempt": "not-here"}})
-    unknown = house.until(lambda: WebhookMessage.objects.filter(type="session.rated").first(), "the unknown type")
+    unknown = house.until(lambda: WebhookMessage.objects.filter(type="session.teleported").first(), "the unknown type")
     waiting = house.until(lambda: WebhookMessage.objects.filter(waits_for="not-here").first(), "the unknown id")
     assert unknown.status == MessageStatus.QUARANTINED
     assert waiting.status == MessageStatus.RECEIVED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from proctoring.attempts.models import Attempt, OnboardingProfile
-from proctoring.exchange.onboarding import read_next_page
+from proctoring.exchange.onboarding import OnboardingList
 from proctoring.privacy.pseudonyms import known_id
 from tests.story.conftest import House
 
@@ -16,7 +16,7 @@ def test_an_approval_in_the_vendors_list_frees_the_candidate(house: House) -> No
     house.work()
     attempt = house.until_status("onboarding_missing")
     house.simulator.set_profile(known_id(attempt.backend, attempt.user_id), "approved")
-    assert not read_next_page(attempt.backend, now=timezone.now())
+    assert not OnboardingList().read_next_page(attempt.backend, now=timezone.now())
     assert house.attempt().status == "voided"
     assert OnboardingProfile.objects.get().status == "verified"
     house.begin()

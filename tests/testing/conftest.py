@@ -9,6 +9,7 @@ from pytest_httpserver import HTTPServer
 
 from proctoring.backends.rest import RestBackend
 from proctoring.testing.simulator.process import SimulatorProcess
+from proctoring.testing.simulator.settings import Settings
 from tests.testing.lms import Receiver
 
 
@@ -21,20 +22,14 @@ def process() -> Iterator[SimulatorProcess]:
 @pytest.fixture
 def simulator(process: SimulatorProcess, receiver: Receiver) -> SimulatorProcess:
     process.control("POST", "reset")
-    process.change_settings(
-        webhook_url=receiver.url,
-        auto_ready=None,
-        review_after=0.05,
-        verdict="passed",
-        rating=None,
-        require_onboarding=False,
-    )
+    usual = Settings(webhook_url=receiver.url, review_after=0.05, confirm_after=None, rating_after=0.05)
+    process.change_settings(**usual.as_json())
     return process
 
 
 @pytest.fixture
 def backend(simulator: SimulatorProcess) -> RestBackend:
-    return RestBackend(**simulator.backend_options(), total_timeout=5)
+    return RestBackend(**simulator.backend_options(), total_timeout=5, live_proctoring=True)
 
 
 @pytest.fixture

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from proctoring.backends.live import BookedCandidate, BookingAnswer, BookingRequest
 from proctoring.backends.rest import RestBackend
 from proctoring.backends.types import IncomingRequest, VendorEvent
 from proctoring.testing.contract_base import ATTEMPT, EXAM
 
 PATIENCE = 30.0
+_NOW = datetime.now(UTC)  # one for all wishes: windows are compared
 
 
 class Receiver:
@@ -45,3 +49,28 @@ def register(backend: RestBackend, key: str = "k") -> tuple[str, str]:
     exam = backend.register_exam(EXAM, key=f"{key}-exam")
     attempt = backend.register_attempt(replace(ATTEMPT, exam_external_id=exam), key=f"{key}-attempt")
     return exam, attempt.external_id
+
+
+def wish(
+    exam: str, reference: str = "plan-1", *, hours: float = 24, people: Sequence[str] = (), **fields: Any
+) -> BookingRequest:
+    """A booking of two hours that begins so many hours from now."""
+    starts_at = _NOW + timedelta(hours=hours)
+    people = people or (ATTEMPT.candidate_id, "somebody-else")
+    return replace(
+        BookingRequest(
+            reference=reference,
+            exam_external_id=exam,
+            starts_at=starts_at,
+            ends_at=starts_at + timedelta(hours=2),
+            reserved_from=starts_at - timedelta(minutes=15),
+            reserved_until=starts_at + timedelta(hours=2, minutes=10),
+            ratio=4,
+            candidates=tuple(BookedCandidate(number=at, candidate_id=who) for at, who in enumerate(people, 1)),
+        ),
+        **fields,
+    )
+
+
+def book(backend: RestBackend, *wishes: BookingRequest) -> dict[str, BookingAnswer]:
+    return {answer.reference: answer for answer in backend.book(wishes, key="b")}

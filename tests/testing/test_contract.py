@@ -12,6 +12,17 @@ import pytest
 import requests
 
 from proctoring.backends.base import Backend
+from proctoring.backends.live import (
+    BookingAnswer,
+    BookingReport,
+    BookingRequest,
+    BookingState,
+    BookingWord,
+    RatingPage,
+    RatingRecord,
+    SessionPage,
+    SessionRecord,
+)
 from proctoring.backends.null import NullBackend
 from proctoring.backends.types import (
     AttemptReady,
@@ -23,6 +34,7 @@ from proctoring.backends.types import (
 )
 from proctoring.errors import BackendError
 from proctoring.testing import BackendContract, vendor_stub
+from tests.backends.test_rest_contract import TestRestBackend as ReferenceContract
 
 
 class CarelessBackend(Backend):
@@ -71,6 +83,67 @@ class CarelessContract(BackendContract):
         return CarelessBackend(base_url=base_url, api_key=self.credentials[0])
 
 
+class CarelessLiveBackend(Backend):
+    takes_live_bookings = gives_ratings = True
+
+    def __init__(self, *, base_url: str) -> None:
+        self.base_url = base_url
+
+    def book(self, bookings: Sequence[BookingRequest], *, key: str) -> Sequence[BookingAnswer]:
+        said = self._call("POST", "book").get("results", [])
+        answered = {row["reference"]: row for row in said if row}
+        return [
+            BookingAnswer(
+                reference=booking.reference,
+                word=BookingWord(answered.get(booking.reference, {}).get("status") or "accepted"),
+                external_id=str(answered.get(booking.reference, {}).get("id")),
+            )
+            for booking in bookings
+        ]
+
+    def fetch_booking(self, external_id: str) -> BookingReport:
+        said = self._call("GET", external_id)
+        return BookingReport(state=BookingState(said.get("status", "confirmed")))
+
+    def cancel_booking(self, external_id: str, *, reference: str, key: str) -> None:
+        self._call("DELETE", external_id)
+
+    def list_sessions(self, exam_external_id: str, *, cursor: str) -> SessionPage:
+        rows = self._call("GET", "sessions").get("results", [])
+        return SessionPage(
+            records=tuple(
+                SessionRecord(
+                    external_id=row["id"],
+                    booking_external_id=row["booking"],
+                    candidate_number=row["candidate_number"],
+                    join_url=row["join_url"],
+                )
+                for row in rows
+            )
+        )
+
+    def list_ratings(self, *, since: datetime | None, cursor: str) -> RatingPage:
+        rows = self._call("GET", "ratings").get("results", [])
+        return RatingPage(
+            records=tuple(RatingRecord(session_external_id=row["session"], risk=row["rating"]) for row in rows)
+        )
+
+    def _call(self, method: str, path: str) -> Any:
+        answer = requests.request(method, f"{self.base_url}/{path}", timeout=0.3)
+        answer.raise_for_status()
+        return answer.json()
+
+
+class CarelessLiveContract(BackendContract):
+    bookings_body = ReferenceContract.bookings_body
+    booking_body = ReferenceContract.booking_body
+    sessions_body = ReferenceContract.sessions_body
+    ratings_body = ReferenceContract.ratings_body
+
+    def make_backend(self, base_url: str, *, timeout: float) -> Backend:
+        return CarelessLiveBackend(base_url=base_url)
+
+
 class SilentContract(BackendContract):
     def make_backend(self, base_url: str, *, timeout: float) -> Backend:
         return NullBackend()
@@ -108,6 +181,27 @@ def test_a_careless_plugin_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(vendor_stub, "PATIENCE", 0.5)
     with pytest.raises((AssertionError, ValueError, KeyError, TypeError, AttributeError, BackendError)):
         getattr(CarelessContract(), name)()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_a_server_error_is_retryable",
+        "test_the_idempotency_key_is_sent",
+        "test_what_does_not_say_how_a_booking_stands_is_retryable",
+        "test_what_is_no_list_of_answers_or_sessions_is_retryable",
+        "test_words_that_nobody_agreed_on_are_no_yes",
+        "test_strange_values_about_bookings_do_no_harm",
+        "test_a_booking_that_is_gone_already_counts_as_cancelled",
+        "test_a_booking_whose_id_never_came_can_be_cancelled",
+        "test_the_ratings_are_read",
+        "test_what_is_no_list_of_ratings_is_retryable",
+        "test_strange_values_in_a_list_of_ratings_do_no_harm",
+    ],
+)
+def test_a_careless_plugin_for_live_proctoring_fails(name: str) -> None:
+    with pytest.raises((AssertionError, ValueError, KeyError, TypeError, AttributeError, requests.RequestException)):
+        getattr(CarelessLiveContract(), name)()
 
 
 @pytest.mark.parametrize("name", [name for name in TESTS if name != "test_good_options_have_no_complaints"])

@@ -106,7 +106,8 @@ def test_with_messages_both_classes_pass_the_contract(package: Path) -> None:
     skipped = {
         line.split("does not claim ")[1] for line in ended.stdout.splitlines() if "AcmeWithMessages does" in line
     }
-    assert skipped <= {"supports_onboarding", "retires_candidates"}
+    assert "AcmeLive does not claim takes_live_bookings" not in ended.stdout
+    assert skipped <= {"supports_onboarding", "retires_candidates", "takes_live_bookings", "gives_ratings"}
 
 
 def test_the_second_step_only_adds() -> None:

@@ -49,9 +49,16 @@ def celery_worker(broker_url: str, queue: str) -> Iterator[subprocess.Popen[byte
 
 
 @contextmanager
-def _killed_at_last(command: list[str], env: dict[str, str]) -> Iterator[Any]:
+def module(name: str, *arguments: str, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """``python -m name`` with the tests' database and settings; ``streams`` are those of ``Popen``."""
+    with _killed_at_last([sys.executable, "-m", name, *arguments], environment(), **streams) as process:
+        yield process
+
+
+@contextmanager
+def _killed_at_last(command: list[str], env: dict[str, str], **streams: Any) -> Iterator[Any]:
     # A group of its own: SIGKILL is for the worker's children as well, as when a machine goes down.
-    process = subprocess.Popen(command, env=env, cwd=ROOT, start_new_session=True)
+    process = subprocess.Popen(command, env=env, cwd=ROOT, start_new_session=True, **streams)
     try:
         yield process
     finally:

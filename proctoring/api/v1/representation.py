@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from django.contrib.auth import get_user_model
+from django.utils.functional import cached_property
 from rest_framework import serializers
 
 from proctoring.api.base import Viewer
@@ -14,8 +15,10 @@ from proctoring.api.wire import UtcDateTimeField
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.retries import can_be_resumed, usable_retries
 from proctoring.attempts.states import TRAITS, Clock, Phase, Status
+from proctoring.bookings.sessions import is_open, sessions_of
 from proctoring.conf import settings
-from proctoring.exams.models import ExamType
+from proctoring.errors import NotConfigured, UnknownBackend
+from proctoring.exams.models import Exam, ExamType
 
 
 class PersonSerializer(serializers.ModelSerializer[Any]):
@@ -56,8 +59,8 @@ class AttemptListSerializer(serializers.ListSerializer[Any]):
         return super().to_representation(rows)
 
 
-# Wants rows of for_reading(), and "now" and "viewer" in its context: then it makes no query of its own, but for retries
-# that were granted at exams which are past their due date.
+# Wants rows of for_reading(), and "now" and "viewer" in its context: then it makes no query of its own, but one where a
+# vendor takes live bookings, and those for retries that were granted at exams which are past their due date.
 class AttemptSerializer(serializers.Serializer[Any]):
     """An attempt at the moment `server_time`: one whose deadline has passed has ended, whoever has noticed."""
 
@@ -99,7 +102,33 @@ class AttemptSerializer(serializers.Serializer[Any]):
         usable = self.usable_retries
         if usable is None:
             usable = usable_retries([instance], now=now)
-        return super().to_representation(Shown(instance, now, self.context["viewer"], instance.pk in usable))
+        shown = Shown(instance, now, self.context["viewer"], self.rooms, instance.pk in usable)
+        return super().to_representation(shown)
+
+    @cached_property
+    def rooms(self) -> OpenRooms:
+        return OpenRooms(self.context["viewer"].user, self.context["now"])
+
+
+class OpenRooms:
+    """The viewer's own ways into the live sessions that are open now."""
+
+    def __init__(self, user: Any, now: datetime) -> None:
+        self.user = user
+        self.now = now
+
+    def link(self, exam: Exam) -> str:
+        """Empty where there is none, and where the key that opens it is gone: that must not cost the candidate the
+        sight of their clock."""
+        try:
+            session = self._by_exam.get(exam.pk) if exam.vendor.takes_live_bookings else None
+            return session.join_url if session is not None else ""
+        except (NotConfigured, UnknownBackend):
+            return ""
+
+    @cached_property
+    def _by_exam(self) -> dict[int, Any]:
+        return {session.exam_id: session for session in sessions_of(self.user) if is_open(session, self.now)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +138,7 @@ class Shown:
     attempt: Attempt
     server_time: datetime
     viewer: Viewer
+    rooms: OpenRooms
     may_retry: bool
 
     def __getattr__(self, name: str) -> Any:
@@ -150,11 +180,15 @@ class Shown:
 
     @property
     def launch(self) -> dict[str, Any] | None:
-        """The candidate's own way in: shown to them, and to staff, who help them."""
+        """The candidate's own way in: shown to them, and to staff, who help them. Into a live session they alone go."""
         attempt, viewer = self.attempt, self.viewer
-        if attempt.user_id != viewer.user.pk and not viewer.administers(attempt.exam.course_id):
+        is_own = attempt.user_id == viewer.user.pk
+        if not is_own and not viewer.administers(attempt.exam.course_id):
             return None
-        return {"download_url": "", "instructions": (), "join_url": "", **attempt.launch_data}
+        launch = {"download_url": "", "instructions": (), "join_url": "", **attempt.launch_data}
+        if is_own and (link := self.rooms.link(attempt.exam)):
+            launch["join_url"] = link
+        return launch
 
     @property
     def resume(self) -> dict[str, Any]:

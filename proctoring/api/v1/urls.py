@@ -8,8 +8,13 @@ from proctoring.api.v1.actions import ACTIONS, AttemptActions
 from proctoring.api.v1.allowances import Allowances
 from proctoring.api.v1.attempts import Attempts, ExamAttempts
 from proctoring.api.v1.backends import Backends
+from proctoring.api.v1.booking_actions import ACTIONS as BOOKING_ACTIONS
+from proctoring.api.v1.booking_actions import BookingActions
+from proctoring.api.v1.booking_log import BookingLog, CourseBookingLog
+from proctoring.api.v1.bookings import Bookings
 from proctoring.api.v1.catalogues import CATALOGUES, Catalogues
 from proctoring.api.v1.exams import Exams
+from proctoring.api.v1.live_sessions import BookingSessions, LiveSessions
 from proctoring.api.v1.onboarding import OnboardingView
 from proctoring.api.v1.ratings import Ratings
 from proctoring.api.v1.registration import CourseExams
@@ -37,6 +42,13 @@ resources: list[URLPattern] = [
     path("reviews/", Reviews.as_view({"get": "list"})),
     path("reviews/<str:pk>/video/", Reviews.as_view({"get": "video"})),
     path("ratings/", Ratings.as_view({"get": "list"})),
+    path("bookings/", Bookings.as_view({"get": "list", "post": "create"})),
+    path("bookings/<str:pk>/", Bookings.as_view({"get": "retrieve", "patch": "partial_update"})),
+    path("bookings/<str:pk>/log/", BookingLog.as_view({"get": "list"})),
+    path("bookings/<str:pk>/sessions/", BookingSessions.as_view({"get": "list"})),
+    *(path(f"bookings/<str:pk>/{act}/", BookingActions.as_view({"post": act})) for act in BOOKING_ACTIONS),
+    path("booking-log/", CourseBookingLog.as_view({"get": "list"}), name="booking_log"),
+    path("live-sessions/", LiveSessions.as_view({"get": "list"})),
     path("onboarding/", OnboardingView.as_view({"get": "list"})),
     path("onboarding/status/", OnboardingView.as_view({"get": "status"})),
     path("users/<str:pk>/erase/", Users.as_view({"post": "erase"})),

@@ -2,7 +2,15 @@
 
 from proctoring.backends.http.client import MAX_ANSWER_BYTES, Answer, HttpClient, TokenSource
 from proctoring.backends.http.parsing import MAX_RETRY_AFTER, parse_json, parse_retry_after
-from proctoring.backends.http.taming import tame_id, tame_lines, tame_moment, tame_text, tame_tree, tame_url
+from proctoring.backends.http.taming import (
+    tame_id,
+    tame_lines,
+    tame_moment,
+    tame_number,
+    tame_text,
+    tame_tree,
+    tame_url,
+)
 
 __all__ = [
     "MAX_ANSWER_BYTES",
@@ -15,6 +23,7 @@ __all__ = [
     "tame_id",
     "tame_lines",
     "tame_moment",
+    "tame_number",
     "tame_text",
     "tame_tree",
     "tame_url",

@@ -11,6 +11,7 @@ from proctoring.backends.types import FIRST_YEAR, LAST_YEAR
 MAX_ID = 255
 MAX_URL = 2000
 MAX_DEPTH = 32
+MAX_NUMBER = 2**31 - 1
 
 
 def tame_text(value: Any, *, limit: int) -> str:
@@ -27,6 +28,13 @@ def tame_id(value: Any) -> str:
         raise ValueError("not an id")
     if len(value) > MAX_ID or not value.isprintable():
         raise ValueError("not an id of at most 255 printable characters")
+    return value
+
+
+def tame_number(value: Any) -> int:
+    """Return a whole number from 0 that a database column holds; ``ValueError`` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_NUMBER:
+        raise ValueError("not a whole number")
     return value
 
 

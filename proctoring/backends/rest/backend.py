@@ -8,14 +8,16 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import jwt
 
-from proctoring.backends.base import Backend
 from proctoring.backends.http import MAX_ANSWER_BYTES, Answer, HttpClient, tame_lines, tame_url
+from proctoring.backends.live import BookingLimits
+from proctoring.backends.rest.answers import GONE, answer_object, refuse_error_inside, segment
 from proctoring.backends.rest.incoming import parse_message
+from proctoring.backends.rest.live import LiveCalls
 from proctoring.backends.rest.onboarding import PAGE_SIZE, page_number, read_page
+from proctoring.backends.rest.options import address_problems, as_list, booking_problems, number_problems
 from proctoring.backends.rest.tokens import TOKEN_PATH, ClientCredentials
 from proctoring.backends.signing import secret_problems, verify
 from proctoring.backends.types import (
@@ -35,18 +37,17 @@ from proctoring.errors import BackendError
 
 # Servers differ in the status that goes with an onboarding word.
 _MAY_CARRY_ONBOARDING = (400, 403, 409, 422)
-_GONE = (404, 410)
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LANGUAGE = re.compile(r"[A-Za-z0-9-]{1,35}")
 
 
-class RestBackend(Backend):
+class RestBackend(LiveCalls):
     """A vendor whose server speaks the reference wire.
 
     ``webhook_secrets`` is one ``whsec_…`` secret or a list of them, the old and the new one during a rotation.
     ``token_scheme`` is the first word of the ``Authorization`` header (``JWT``, or ``Bearer``). ``issuer`` is the
     ``iss`` of dashboard links, by default the address of the token; ``dashboard_path`` may contain ``{client_id}``.
     ``allow_http`` permits unencrypted calls to hosts other than this one. Time-outs are seconds, for each request.
+    ``live_proctoring`` says that the vendor takes bookings and gives ratings; ``booking_…`` what can be booked.
     """
 
     verbose_name = "REST"
@@ -74,11 +75,24 @@ class RestBackend(Backend):
         read_timeout: float = 10.0,
         total_timeout: float = 20.0,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
+        live_proctoring: bool = False,
+        booking_max_candidates: int | None = None,
+        booking_max_minutes: int | None = None,
+        booking_lead_minutes: int = 0,
+        booking_ratios: Sequence[int] = (),
     ) -> None:
+        self._live_proctoring = live_proctoring
+        self.takes_live_bookings = self.gives_ratings = bool(live_proctoring)
+        self.booking_limits = BookingLimits(
+            max_candidates=booking_max_candidates,
+            max_minutes=booking_max_minutes,
+            lead_minutes=booking_lead_minutes,
+            ratios=as_list(booking_ratios),
+        )
         self._base_url = base_url.rstrip("/") if isinstance(base_url, str) else ""
         self._client_id = client_id
         self._client_secret = client_secret
-        self._webhook_secrets = _as_list(webhook_secrets)
+        self._webhook_secrets = as_list(webhook_secrets)
         self._token_scheme = token_scheme
         self._issuer = issuer or self._base_url + TOKEN_PATH
         self._dashboard_path = dashboard_path
@@ -99,7 +113,7 @@ class RestBackend(Backend):
         return f"<{type(self).__name__} {self.alias}>"
 
     def check(self) -> Iterator[str]:
-        yield from self._address_problems()
+        yield from address_problems(self._base_url, allow_http=self._allow_http)
         for name, value in (("client_id", self._client_id), ("client_secret", self._client_secret)):
             if not isinstance(value, str) or not value.strip():
                 yield f"{name} is empty."
@@ -109,14 +123,13 @@ class RestBackend(Backend):
         if not isinstance(self._token_scheme, str) or not re.fullmatch(r"[A-Za-z]{1,20}", self._token_scheme):
             yield "token_scheme is one word, such as JWT or Bearer."
         numbers = {**self._timeouts, "dashboard_link_seconds": self._dashboard_link_seconds}
-        for name, seconds in {**numbers, "max_answer_bytes": self._max_answer_bytes}.items():
-            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-                yield f"{name} is not a positive number."
+        yield from number_problems({**numbers, "max_answer_bytes": self._max_answer_bytes})
+        yield from booking_problems(self.booking_limits, live_proctoring=self._live_proctoring)
 
     def register_exam(self, exam: ExamRegistration, *, key: str) -> str:
-        path = f"/api/v1/exam/{_segment(exam.external_id)}/" if exam.external_id else "/api/v1/exam/"
+        path = f"/api/v1/exam/{segment(exam.external_id)}/" if exam.external_id else "/api/v1/exam/"
         answer = self._http.request("POST", path, json=_exam_fields(exam), key=key)
-        _answer_object(answer)
+        answer_object(answer)
         return answer.id()
 
     def register_attempt(self, attempt: AttemptRegistration, *, key: str) -> RegisteredAttempt:
@@ -130,14 +143,14 @@ class RestBackend(Backend):
             "review_policy": attempt.review_policy,
             "status": "created",
         }
-        path = f"/api/v1/exam/{_segment(attempt.exam_external_id)}/attempt/"
+        path = f"/api/v1/exam/{segment(attempt.exam_external_id)}/attempt/"
         answer = self._http.request("POST", path, json=fields, key=key, accept=_MAY_CARRY_ONBOARDING)
         blocked = _onboarding_block(answer)
         if blocked is not None:
             return RegisteredAttempt(blocked=blocked)
         if answer.status >= 400:
             self._http.refuse(answer)
-        value = _answer_object(answer)
+        value = answer_object(answer)
         launch = _launch(value)
         complete = bool(launch.download_url and launch.instructions)
         return RegisteredAttempt(external_id=answer.id(), launch=launch if complete else None)
@@ -145,10 +158,10 @@ class RestBackend(Backend):
     def fetch_launch(self, exam_external_id: str, attempt_external_id: str, *, language: str) -> LaunchData:
         headers = {"Accept-Language": language} if _LANGUAGE.fullmatch(language) else {}
         path = _attempt_path(exam_external_id, attempt_external_id)
-        launch = _launch(_answer_object(self._http.request("GET", path, headers=headers)))
+        launch = _launch(answer_object(self._http.request("GET", path, headers=headers)))
         if launch.download_url and launch.instructions:
             return launch
-        general = _launch(_answer_object(self._http.request("GET", "/api/v1/config/", headers=headers)))
+        general = _launch(answer_object(self._http.request("GET", "/api/v1/config/", headers=headers)))
         return LaunchData(
             download_url=launch.download_url or general.download_url,
             instructions=launch.instructions or general.instructions,
@@ -157,25 +170,25 @@ class RestBackend(Backend):
 
     def report_progress(self, exam_external_id: str, attempt_external_id: str, progress: Progress, *, key: str) -> None:
         path = _attempt_path(exam_external_id, attempt_external_id)
-        _refuse_error_inside(self._http.request("PATCH", path, json={"status": progress.value}, key=key))
+        refuse_error_inside(self._http.request("PATCH", path, json={"status": progress.value}, key=key))
 
     def remove_attempt(self, exam_external_id: str, attempt_external_id: str, *, key: str) -> None:
         path = _attempt_path(exam_external_id, attempt_external_id)
-        answer = self._http.request("DELETE", path, key=key, accept=_GONE)
-        if answer.status not in _GONE:
-            _refuse_error_inside(answer)
+        answer = self._http.request("DELETE", path, key=key, accept=GONE)
+        if answer.status not in GONE:
+            refuse_error_inside(answer)
 
     def list_onboarding(self, course_id: str, *, cursor: str) -> OnboardingPage:
         page = page_number(cursor)
-        path = f"/api/v1/courses/{_segment(course_id)}/onboarding_statuses"
+        path = f"/api/v1/courses/{segment(course_id)}/onboarding_statuses"
         answer = self._http.request("GET", path, params={"page": str(page), "page_size": str(PAGE_SIZE)})
-        return read_page(_answer_object(answer), page=page)
+        return read_page(answer_object(answer), page=page)
 
     def retire_candidate(self, candidate_id: str, *, key: str) -> None:
         """The answer is whether there was anybody to forget, which comes to the same."""
-        answer = self._http.request("DELETE", f"/api/v1/user/{_segment(candidate_id)}/", key=key, accept=_GONE)
-        if answer.status not in _GONE and answer.body.strip() not in (b"", b"true", b"false"):
-            _refuse_error_inside(answer)
+        answer = self._http.request("DELETE", f"/api/v1/user/{segment(candidate_id)}/", key=key, accept=GONE)
+        if answer.status not in GONE and answer.body.strip() not in (b"", b"true", b"false"):
+            refuse_error_inside(answer)
 
     def dashboard_url(
         self,
@@ -200,7 +213,7 @@ class RestBackend(Backend):
             claims["attempt_id"] = attempt_external_id
         if configuration:
             claims["config"] = True
-        path = self._dashboard_path.replace("{client_id}", _segment(self._client_id))
+        path = self._dashboard_path.replace("{client_id}", segment(self._client_id))
         return f"{self._base_url}{path}?jwt={jwt.encode(claims, self._client_secret, algorithm='HS256')}"
 
     def verify(self, request: IncomingRequest, *, now: datetime) -> VerifiedMessage:
@@ -221,20 +234,6 @@ class RestBackend(Backend):
             total_timeout=self._timeouts["total_timeout"],
         )
 
-    def _address_problems(self) -> Iterator[str]:
-        try:
-            parts = urlsplit(self._base_url)
-            host = parts.hostname
-        except ValueError:
-            host = None
-        if not host or parts.scheme not in ("http", "https"):
-            yield "base_url is not an http(s) address, such as https://proctoring.example.com."
-            return
-        if parts.scheme == "http" and host not in _LOOPBACK and not self._allow_http:
-            yield "base_url is not https, so secrets would travel in the clear (allow_http=True permits it)."
-        if parts.username or parts.password or parts.query or parts.fragment:
-            yield "base_url has credentials, a query or a fragment in it."
-
 
 def _exam_fields(exam: ExamRegistration) -> dict[str, Any]:
     return {
@@ -252,31 +251,8 @@ def _exam_fields(exam: ExamRegistration) -> dict[str, Any]:
     }
 
 
-def _as_list(secrets: Any) -> tuple[Any, ...]:
-    """Whatever settings say, so that ``check`` can tell what is wrong with it."""
-    if isinstance(secrets, str):
-        return (secrets,) if secrets else ()
-    return tuple(secrets) if isinstance(secrets, Sequence) else (secrets,) if secrets else ()
-
-
-def _segment(text: str) -> str:
-    return quote(text, safe="")
-
-
 def _attempt_path(exam_external_id: str, attempt_external_id: str) -> str:
-    return f"/api/v1/exam/{_segment(exam_external_id)}/attempt/{_segment(attempt_external_id)}/"
-
-
-def _answer_object(answer: Answer) -> dict[str, Any]:
-    value = answer.json_object()
-    if value.get("error"):
-        raise BackendError(f"The vendor answered {answer.status} with an error inside.")
-    return value
-
-
-def _refuse_error_inside(answer: Answer) -> None:
-    if answer.body.strip():
-        _answer_object(answer)
+    return f"/api/v1/exam/{segment(exam_external_id)}/attempt/{segment(attempt_external_id)}/"
 
 
 def _onboarding_block(answer: Answer) -> OnboardingBlock | None:

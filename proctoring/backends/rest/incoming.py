@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from proctoring.backends.http import parse_json, tame_id, tame_moment, tame_text, tame_tree, tame_url
-from proctoring.backends.rest.ratings import MAP_VERSION, risk_of
+from proctoring.backends.live import BookingUpdated, SessionJoined, SessionRated
+from proctoring.backends.rest.ratings import MAP_VERSION, number_of, rating_record, risk_of
+from proctoring.backends.rest.sessions import session_record
 from proctoring.backends.types import (
     AttemptRated,
     AttemptReady,
@@ -45,7 +47,7 @@ def parse_message(body: bytes) -> Sequence[VendorEvent]:
 
 
 def _attempt_ready(data: Mapping[str, Any], occurred_at: datetime) -> VendorEvent:
-    return AttemptReady(occurred_at=occurred_at, external_id=_attempt_id(data))
+    return AttemptReady(occurred_at=occurred_at, external_id=_id(data, "attempt"))
 
 
 def _attempt_reviewed(data: Mapping[str, Any], occurred_at: datetime) -> VendorEvent:
@@ -56,7 +58,7 @@ def _attempt_reviewed(data: Mapping[str, Any], occurred_at: datetime) -> VendorE
         raise MalformedMessage("data.status is not a verdict of this wire, or data is nested too deeply.") from None
     return AttemptReviewed(
         occurred_at=occurred_at,
-        external_id=_attempt_id(data),
+        external_id=_id(data, "attempt"),
         status=status,
         comments=_comments(data.get("comments")),
         reviewed_by=tame_text(data.get("reviewed_by"), limit=255),
@@ -65,26 +67,49 @@ def _attempt_reviewed(data: Mapping[str, Any], occurred_at: datetime) -> VendorE
     )
 
 
+def _session_joined(data: Mapping[str, Any], occurred_at: datetime) -> VendorEvent:
+    try:
+        return SessionJoined(occurred_at=occurred_at, session=session_record(data, id_name="session"))
+    except ValueError:
+        raise MalformedMessage("data does not say whose session it is.") from None
+
+
 def _session_rated(data: Mapping[str, Any], occurred_at: datetime) -> VendorEvent:
-    """A rating that is not in the message, or is of a live session, is not understood yet: people see it."""
+    if data.get("attempt") is None and data.get("session") is not None:
+        return _live_session_rated(data, occurred_at)
     value, scale = data.get("rating"), tame_text(data.get("scale"), limit=60)
-    if value is None or (data.get("attempt") is None and data.get("session") is not None):
+    # Attempts' ratings are in the message or nowhere that is known: people see it.
+    if value is None:
         return UnknownEvent(occurred_at=occurred_at, type="session.rated")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise MalformedMessage("data.rating is not a number.")
+    number = number_of(value)
     return AttemptRated(
         occurred_at=_moment(data["rated_at"], "data.rated_at") if data.get("rated_at") else occurred_at,
-        external_id=_attempt_id(data),
-        risk=risk_of(value, scale),
+        external_id=_id(data, "attempt"),
+        risk=risk_of(number, scale),
         raw_value=str(value),
         raw_scale=scale,
         mapping_version=MAP_VERSION,
     )
 
 
+def _live_session_rated(data: Mapping[str, Any], occurred_at: datetime) -> VendorEvent:
+    """A rating that cannot be understood is told all the same: it is about a session that somebody waits for."""
+    return SessionRated(
+        occurred_at=occurred_at,
+        session_external_id=_id(data, "session"),
+        rating=None if data.get("rating") is None else rating_record(data, rated_at=occurred_at),
+    )
+
+
+def _booking_updated(data: Mapping[str, Any], occurred_at: datetime) -> VendorEvent:
+    return BookingUpdated(occurred_at=occurred_at, booking_external_id=_id(data, "booking"))
+
+
 _READERS: Mapping[str, Callable[[Mapping[str, Any], datetime], VendorEvent]] = {
     "attempt.ready": _attempt_ready,
     "attempt.reviewed": _attempt_reviewed,
+    "booking.updated": _booking_updated,
+    "session.joined": _session_joined,
     "session.rated": _session_rated,
 }
 
@@ -102,11 +127,11 @@ def _moment(value: Any, name: str) -> datetime:
         raise MalformedMessage(f"{name} is not an ISO 8601 moment with its offset from UTC.") from None
 
 
-def _attempt_id(data: Mapping[str, Any]) -> str:
+def _id(data: Mapping[str, Any], name: str) -> str:
     try:
-        return tame_id(data.get("attempt"))
+        return tame_id(data.get(name))
     except ValueError:
-        raise MalformedMessage("data.attempt is not an id.") from None
+        raise MalformedMessage(f"data.{name} is not an id.") from None
 
 
 def _comments(value: Any) -> tuple[ReviewComment, ...]:

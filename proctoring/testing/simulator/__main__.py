@@ -74,11 +74,26 @@ def _parser() -> argparse.ArgumentParser:
     add("--rating-scale", default=USUAL.rating_scale)
     add("--token-lifetime", type=float, default=USUAL.token_lifetime, metavar="SECONDS")
     add("--require-onboarding", action="store_true", help="attempts need an approved profile")
+    _add_live(parser)
     add("--fault", action="append", default=[], metavar="KIND[=VALUE][,NAME=VALUE…]", help=_fault_help())
     add("--seed", type=int, default=0, help="decides the chances of faults")
     add("--memory", type=Path, metavar="FILE", help="survive a restart: what the vendor knows is kept in this file")
     add("--verbose", action="store_true", help="print each request")
     return parser
+
+
+def _add_live(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--proctors", type=int, default=USUAL.proctors, metavar="NUMBER", help="how many there are for bookings")
+    add("--booking-lead-minutes", type=float, default=USUAL.booking_lead_minutes, metavar="MINUTES")
+    add("--confirm-after", type=_seconds_or_never, default=USUAL.confirm_after, metavar="SECONDS", help="or: never")
+    add("--session-lead-minutes", type=float, default=USUAL.session_lead_minutes, metavar="MINUTES")
+    add("--rating-after", type=_seconds_or_never, default=USUAL.rating_after, metavar="SECONDS", help="or: never")
+    add("--session-rating", type=float, default=USUAL.session_rating, metavar="NUMBER")
+    add("--session-rating-scale", default=USUAL.session_rating_scale)
+    add("--rating-inline", action="store_true", help="session.rated of a live session contains the rating")
+    for kind in ("booking", "session", "rating"):
+        add(f"--{kind}-messages", action=argparse.BooleanOptionalAction, default=True, help=f"tell of {kind}s")
 
 
 def _seconds_or_never(text: str) -> float | None:

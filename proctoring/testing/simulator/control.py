@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from proctoring.testing.simulator.faults import Fault
-from proctoring.testing.simulator.messages import RefusedError, Reply, Request, Routes
+from proctoring.testing.simulator.live import Record
+from proctoring.testing.simulator.live_control import LiveControl
+from proctoring.testing.simulator.messages import RefusedError, Reply, Request, Routes, only
 from proctoring.testing.simulator.settings import VERDICTS
-from proctoring.testing.simulator.vendor import PROFILE_STATUSES, Record, Vendor
+from proctoring.testing.simulator.vendor import PROFILE_STATUSES, Vendor
 
 _REVIEW_FIELDS = ("status", "comments", "reviewed_by", "video_url", "timestamp")
 _RATING_FIELDS = ("rating", "scale", "rated_at", "timestamp")
@@ -34,6 +34,7 @@ class Control:
             ("POST", "/_control/messages", self._send_message),
         ):
             self._routes.add(method, path, function)
+        LiveControl(vendor).add_to(self._routes)
 
     def serve(self, request: Request) -> Reply:
         try:
@@ -88,14 +89,14 @@ class Control:
 
     def _ready(self, request: Request, attempt_id: str) -> Reply:
         said = request.json_object()
-        return Reply(body={"message": self._vendor.send_ready(self._attempt(attempt_id), **_only(said, "timestamp"))})
+        return Reply(body={"message": self._vendor.send_ready(self._attempt(attempt_id), **only(said, "timestamp"))})
 
     def _review(self, request: Request, attempt_id: str) -> Reply:
-        said = _only(request.json_object(), *_REVIEW_FIELDS)
+        said = only(request.json_object(), *_REVIEW_FIELDS)
         return Reply(body={"message": self._vendor.send_review(self._attempt(attempt_id), **said)})
 
     def _rating(self, request: Request, attempt_id: str) -> Reply:
-        said = _only(request.json_object(), *_RATING_FIELDS)
+        said = only(request.json_object(), *_RATING_FIELDS)
         return Reply(body={"message": self._vendor.send_rating(self._attempt(attempt_id), **said)})
 
     def _change_profile(self, request: Request, candidate: str) -> Reply:
@@ -123,10 +124,3 @@ class Control:
         if attempt is None:
             raise RefusedError(404, "There is no such attempt.")
         return attempt
-
-
-def _only(said: dict[str, Any], *names: str) -> dict[str, Any]:
-    unknown = [name for name in said if name not in names]
-    if unknown:
-        raise RefusedError(400, f"{', '.join(unknown)} means nothing here; {', '.join(names)} do.")
-    return said

@@ -22,6 +22,9 @@ ANSWER_FAULTS: Mapping[str, str] = {
     "expired_token": "",
     "wrong_credentials": "",
     "onboarding": "word",
+    "booking": "word",
+    "booking_status": "word",
+    "missing_result": "",
 }
 MESSAGE_FAULTS: Mapping[str, str] = {
     "duplicate": "copies",
@@ -31,10 +34,13 @@ MESSAGE_FAULTS: Mapping[str, str] = {
     "altered_body": "",
     "header_skew": "seconds",
     "body_skew": "seconds",
+    "rating_mismatch": "",
+    "rating_invalid": "",
 }
 _KINDS = {**ANSWER_FAULTS, **MESSAGE_FAULTS}
 _DEFAULT_SECONDS = {"latency": 1.0, "hang": 60.0, "slow_body": 0.5, "reorder": 5.0, "late": 5.0}
 _SKEW = -3600.0
+_DEFAULT_WORDS = {"onboarding": "onboarding_missing", "booking": "rejected", "booking_status": "pending"}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -52,7 +58,7 @@ class Fault:
     seconds: float = 0.0
     status: int = 503
     retry_after: str = ""
-    word: str = "onboarding_missing"
+    word: str = ""
     location: str = "/api/v1/config/"
     size: int = 64 * 1024 * 1024
     """Bytes of a huge body."""
@@ -67,7 +73,7 @@ class Fault:
         kinds = {field.name: str(field.type) for field in fields(cls)}
         seconds = _SKEW if value["kind"].endswith("_skew") else _DEFAULT_SECONDS.get(value["kind"], 0.0)
         read = {name: _read(name, item, kinds.get(name, "")) for name, item in value.items()}
-        return cls(**{"seconds": seconds, **read})
+        return cls(**{"seconds": seconds, "word": _DEFAULT_WORDS.get(value["kind"], ""), **read})
 
     @classmethod
     def from_text(cls, text: str) -> Fault:

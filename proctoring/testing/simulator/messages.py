@@ -88,3 +88,17 @@ class Routes:
         raise (
             RefusedError(405, "This path has no such method.") if known else RefusedError(404, "There is nothing here.")
         )
+
+
+def positive(query: Mapping[str, str], name: str, default: int) -> int:
+    """A number of the query, ``default`` for anything that is none."""
+    text = query.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and int(text[:9]) > 0 else default
+
+
+def only(said: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return ``said``; ``RefusedError`` if it has other names."""
+    unknown = [name for name in said if name not in names]
+    if unknown:
+        raise RefusedError(400, f"{', '.join(unknown)} means nothing here; {', '.join(names)} do.")
+    return said

@@ -10,35 +10,12 @@ import json
 import time
 from typing import Any
 
+from proctoring.testing.simulator.live import Record
 from proctoring.testing.simulator.messages import RefusedError, Reply, Request, Routes
-from proctoring.testing.simulator.vendor import Record, Vendor
+from proctoring.testing.simulator.paper import HEADERS, STYLE, page, text
+from proctoring.testing.simulator.rooms import Rooms
+from proctoring.testing.simulator.vendor import Vendor
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-STYLE = """
-body { font-family: sans-serif; line-height: 1.5; max-width: 42rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1b1b1b; background: #ffffff; }
-button { font: inherit; padding: 0.6rem 1.2rem; color: #ffffff; background: #0b5394; border: 2px solid #0b5394; }
-button:focus-visible, a:focus-visible { outline: 3px solid #b35c00; outline-offset: 2px; }
-table { border-collapse: collapse; } th, td { border: 1px solid #767676; padding: 0.3rem 0.6rem; text-align: left; }
-"""
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><link rel="stylesheet" href="/software/style.css">
-</head>
-<body><main><h1>{title}</h1>
-{content}
-</main></body>
-</html>
-"""
 _STATUS_TEXTS = {
     "created": "The check has not been started yet.",
     "ready": "The check is done. You can return to your exam.",
@@ -59,6 +36,7 @@ class Pages:
         self._routes.add("GET", "/software/{}/", self._software)
         self._routes.add("POST", "/software/{}/start", self._start)
         self._routes.add("GET", "/api/v1/instructor/{}/", self._dashboard)
+        Rooms(vendor).add_to(self._routes)
 
     def serve(self, request: Request) -> Reply:
         return self._routes.serve(request)
@@ -67,7 +45,7 @@ class Pages:
         return Reply(body=STYLE, content_type="text/css; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
 
     def _general(self, request: Request) -> Reply:
-        return _page("Simulated proctoring software", "<p>Open the link of your own attempt.</p>")
+        return page("Simulated proctoring software", "<p>Open the link of your own attempt.</p>")
 
     def _software(self, request: Request, code: str) -> Reply:
         attempt = self._attempt(code)
@@ -75,7 +53,7 @@ class Pages:
         if attempt["status"] == "created":
             action = f"/software/{html.escape(attempt['code'])}/start"
             content += f'<form method="post" action="{action}"><button type="submit">Start the check</button></form>'
-        return _page("Simulated proctoring software", content)
+        return page("Simulated proctoring software", content)
 
     def _start(self, request: Request, code: str) -> Reply:
         with self._vendor.lock:
@@ -89,16 +67,16 @@ class Pages:
         claims = _claims(request.query.get("jwt", ""), self._vendor.settings.client_secret)
         with self._vendor.lock:
             rows = "".join(
-                f"<tr><td>{_text(item['id'])}</td><td>{_text(item.get('user_id'))}</td><td>{item['status']}</td></tr>"
+                f"<tr><td>{text(item['id'])}</td><td>{text(item.get('user_id'))}</td><td>{item['status']}</td></tr>"
                 for item in self._vendor.attempts.values()
                 if self._is_asked_for(item, claims)
             )
         content = (
-            f"<p>Course {_text(claims.get('course_id'))}</p><table><caption>Attempts</caption><thead><tr>"
+            f"<p>Course {text(claims.get('course_id'))}</p><table><caption>Attempts</caption><thead><tr>"
             '<th scope="col">Attempt</th><th scope="col">Candidate</th><th scope="col">Status</th>'
             f"</tr></thead><tbody>{rows}</tbody></table>"
         )
-        return _page("Simulated proctoring dashboard", content)
+        return page("Simulated proctoring dashboard", content)
 
     def _is_asked_for(self, attempt: Record, claims: dict[str, Any]) -> bool:
         exam = self._vendor.exams.get(attempt["exam"], {})
@@ -113,15 +91,6 @@ class Pages:
         if attempt is None:
             raise RefusedError(404, "There is no such session.")
         return attempt
-
-
-def _page(title: str, content: str) -> Reply:
-    body = _PAGE.format(title=html.escape(title), content=content)
-    return Reply(body=body, content_type="text/html; charset=utf-8", headers=HEADERS)
-
-
-def _text(value: Any) -> str:
-    return html.escape(str(value or ""))
 
 
 def _claims(token: str, secret: str) -> dict[str, Any]:

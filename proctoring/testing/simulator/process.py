@@ -113,13 +113,14 @@ class SimulatorProcess:
         """Call ``/_control/<path>`` and return its JSON; ``RuntimeError`` with its own words if it refuses."""
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.request(method, f"{self.url}/_control/{path}", json=json, timeout=10)
+            answer = session.request(method, f"{self.url}/_control/{path}", json=json, timeout=60)
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json()
 
     def book(self) -> dict[str, Any]:
-        """What the vendor registered and every call it received: exams, attempts, profiles, calls, deliveries."""
+        """What the vendor registered, all of ``live`` and every call it received: exams, attempts, profiles, calls,
+        deliveries."""
         found: dict[str, Any] = self.control("GET", "book")
         return found
 
@@ -146,6 +147,35 @@ class SimulatorProcess:
     def send_rating(self, attempt: str, **said: Any) -> str:
         """Have ``session.rated`` sent now; return the message's id."""
         return str(self.control("POST", f"attempts/{attempt}/rating", said)["message"])
+
+    def live(self) -> dict[str, Any]:
+        """The vendor's bookings, sessions and ratings."""
+        found: dict[str, Any] = self.control("GET", "bookings")
+        return found
+
+    def set_booking(self, booking: str, state: str, reason: str = "") -> None:
+        """Decide about a booking, named by its id or the reference under which it is held: ``confirmed``,
+        ``rejected`` or ``withdrawn``."""
+        self.control("PUT", f"bookings/{booking}", {"state": state, "reason": reason})
+
+    def open_rooms(self, booking: str) -> list[dict[str, Any]]:
+        """Open the rooms of a confirmed booking now; return its sessions as the wire has them."""
+        found: list[dict[str, Any]] = self.control("POST", f"bookings/{booking}/rooms")["sessions"]
+        return found
+
+    def enter_room(self, session: str) -> None:
+        """The candidate enters; an attempt of theirs that waits for its check becomes ready."""
+        self.control("POST", f"sessions/{session}/enter")
+
+    def rate_session(self, session: str, **said: Any) -> dict[str, Any]:
+        """Rate a live session now; return the row of the list. ``announce=False``: without a message."""
+        found: dict[str, Any] = self.control("POST", f"sessions/{session}/rating", said)["rating"]
+        return found
+
+    def fill_sessions(self, exam: str, count: int, **said: Any) -> dict[str, Any]:
+        """Add very many sessions and ratings, of which nobody is told; see ``simulator.bulk.fill``."""
+        found: dict[str, Any] = self.control("POST", "sessions", {"exam": exam, "count": count, **said})
+        return found
 
     def backend_options(self) -> dict[str, Any]:
         """``OPTIONS`` of a ``RestBackend`` for a simulator with the usual credentials."""

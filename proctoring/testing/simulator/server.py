@@ -15,7 +15,8 @@ from proctoring.testing.simulator.pages import Pages
 from proctoring.testing.simulator.vendor import Vendor
 from proctoring.testing.simulator.wire import Wire
 
-MAX_BODY = 1024 * 1024
+MAX_BODY = 16 * 1024 * 1024  # two hundred bookings of five hundred candidates
+PAGES = ("/software/", "/live/", "/desk/", "/api/v1/instructor/")
 BEFORE = (
     "status", "hang", "broken_json", "error_inside", "redirect", "huge_body", "expired_token", "wrong_credentials",
 )  # fmt: skip
@@ -34,6 +35,7 @@ class SimulatorServer(ThreadingHTTPServer):
         shown = f"[{host}]" if ":" in host else host
         self.address = f"http://{shown}:{self.server_address[1]}"
         self.vendor = vendor
+        vendor.live.address = self.address
         self.verbose = verbose
         self.stopping = threading.Event()
         self.wire = Wire(vendor, address=self.address)
@@ -49,6 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: SimulatorServer
     protocol_version = "HTTP/1.1"
     timeout = 60  # seconds for which an idle connection is kept
+    disable_nagle_algorithm = True  # headers and body are written one after the other
 
     def _handle(self) -> None:
         request = self._read()
@@ -57,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = request.path
         if path.startswith("/_control/"):
             self._write(self._reply_of(self.server.control.serve, request))
-        elif path.startswith(("/software/", "/api/v1/instructor/")):
+        elif path.startswith(PAGES):
             self._write(self._reply_of(self.server.pages.serve, request))
         else:
             self._speak_wire(request)

@@ -13,7 +13,14 @@ CLIENT_ID = "simulator"
 CLIENT_SECRET = "the-simulator-has-no-real-secrets"  # noqa: S105 - well known, for tests
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"the-simulator-has-no-real-secrets").decode()
 
-VERDICTS = ("passed", "violation", "suspicious", "not_reviewed")
+COMMENTS: Mapping[str, list[dict[str, Any]]] = {
+    "passed": [{"comment": "The candidate looked away for a moment.", "status": "passed", "start": 61, "stop": 64}],
+    "violation": [{"comment": "A telephone was used.", "status": "violation", "start": 312, "stop": 355}],
+    "suspicious": [{"comment": "A second voice was heard.", "status": "suspicious", "start": 61, "stop": 75}],
+    "not_reviewed": [],
+}
+"""What reviews say beside their verdict, unless told otherwise."""
+VERDICTS = tuple(COMMENTS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +46,27 @@ class Settings:
     token_lifetime: float = 3600.0
     require_onboarding: bool = False
     """Attempts of candidates without an approved profile are answered with an ``onboarding_*`` word."""
+
+    proctors: int = 50
+    """How many there are at any moment, for bookings."""
+    booking_lead_minutes: float = 0.0
+    """So long before the window, at the latest, a booking has to arrive."""
+    confirm_after: float | None = 1.0
+    """So long after it was accepted a booking is confirmed; None: only on request."""
+    session_lead_minutes: float = 15.0
+    """So long before the reserved time the rooms of a confirmed booking open."""
+    rating_after: float | None = 3.0
+    """So long after the submission the live session of the candidate is rated; None: only on request."""
+    session_rating: float = 90.0
+    session_rating_scale: str = "trust_0_100"
+    rating_inline: bool = False
+    """``session.rated`` of a live session contains the rating; otherwise it has to be read from the list."""
+    booking_messages: bool = True
+    """False: nobody is told that a booking has changed."""
+    session_messages: bool = True
+    """False: nobody is told that a room is open."""
+    rating_messages: bool = True
+    """False: ratings of live sessions are on the list, and nobody is told."""
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """Return a copy with ``changes``; ``ValueError`` with a sentence for a name or value that makes no sense."""

@@ -1,4 +1,4 @@
-"""The simulated vendor: exams, attempts, candidates and what becomes of them. No HTTP."""
+"""The simulated vendor: exams, attempts, candidates and what becomes of them; ``live`` has the rest. No HTTP."""
 
 from __future__ import annotations
 
@@ -13,18 +13,12 @@ from typing import Any
 
 from proctoring.testing.simulator.agenda import Agenda
 from proctoring.testing.simulator.faults import Fault, Faults
+from proctoring.testing.simulator.live import Live, Record
 from proctoring.testing.simulator.messenger import Delivery, Messenger
-from proctoring.testing.simulator.settings import Settings
-
-Record = dict[str, Any]
+from proctoring.testing.simulator.sessions import Session
+from proctoring.testing.simulator.settings import COMMENTS, Settings
 
 MAX_CALLS = 20_000
-COMMENTS = {
-    "passed": [{"comment": "The candidate looked away for a moment.", "status": "passed", "start": 61, "stop": 64}],
-    "violation": [{"comment": "A telephone was used.", "status": "violation", "start": 312, "stop": 355}],
-    "suspicious": [{"comment": "A second voice was heard.", "status": "suspicious", "start": 61, "stop": 75}],
-    "not_reviewed": [],
-}
 _BLOCKS = {"": "missing", "pending": "pending", "rejected": "failed", "expired": "expired"}
 PROFILE_STATUSES = ("approved", "pending", "rejected", "expired")
 
@@ -40,6 +34,14 @@ class Vendor:
         self.lock = threading.RLock()
         self.agenda = Agenda()
         self.messenger = Messenger(settings=lambda: self.settings, faults=self.faults, agenda=self.agenda)
+        self.live = Live(
+            settings=lambda: self.settings,
+            faults=self.faults,
+            agenda=self.agenda,
+            messenger=self.messenger,
+            lock=self.lock,
+            save=self.save,
+        )
         self.exams: dict[str, Record] = {}
         self.attempts: dict[str, Record] = {}
         self.profiles: dict[str, str] = {}
@@ -60,6 +62,7 @@ class Vendor:
             self.profiles, self.answers = kept["profiles"], kept["answers"]
             self.met = kept.get("met", {})
             self.messenger.resume([Delivery(**item) for item in kept["deliveries"]])
+            self.live.load(kept.get("live", {}), kept.get("owed", {}))
             for attempt in self.attempts.values():
                 self._plan(attempt)
 
@@ -70,7 +73,7 @@ class Vendor:
         with self.lock:
             deliveries = [delivery.as_json() for delivery in list(self.messenger.deliveries)]
             kept = {"exams": self.exams, "attempts": self.attempts, "profiles": self.profiles, "answers": self.answers}
-            kept["met"] = self.met
+            kept.update(met=self.met, live=self.live.as_json(), owed=self.live.owed)
             new = self._memory.with_suffix(".new")
             new.write_text(json.dumps({**kept, "deliveries": deliveries}))
             new.replace(self._memory)
@@ -83,6 +86,7 @@ class Vendor:
             for memory in (self.exams, self.attempts, self.profiles, self.met, self.answers):
                 memory.clear()
             self.calls.clear()
+            self.live.clear()
             self.save()
 
     def book(self) -> Record:
@@ -91,6 +95,7 @@ class Vendor:
                 "exams": list(self.exams.values()),
                 "attempts": list(self.attempts.values()),
                 "profiles": dict(self.profiles),
+                **self.live.shown(),
                 "calls": list(self.calls),
                 "deliveries": [delivery.as_json() for delivery in list(self.messenger.deliveries)],
             }
@@ -147,6 +152,8 @@ class Vendor:
             self._become(attempt, status)
             if status == "submitted" and self._is_onboarding(attempt):
                 self.profiles[attempt.get("user_id", "")] = "pending"
+            if status == "submitted":
+                self.live.submitted(attempt["id"], attempt["exam"], attempt.get("user_id", ""))
             self._plan(attempt)
 
     def drop(self, attempt: Record) -> None:
@@ -160,10 +167,23 @@ class Vendor:
             for attempt in mine:
                 self._become(attempt, "deleted")
                 attempt.update(full_name="", email="")
+            self.live.retire(candidate)
             for people in self.met.values():
                 if candidate in people:
                     people.remove(candidate)
             return bool(mine) | bool(self.profiles.pop(candidate, ""))
+
+    def enter_room(self, session: Session) -> None:
+        """The candidate is in the room, so an attempt that waits for its check is ready."""
+        with self.lock:
+            self.live.enter(session)
+            for attempt in self.attempts.values():
+                if attempt["status"] == "created" and self._in_room(attempt) is not None:
+                    self.send_ready(attempt)
+
+    def _in_room(self, attempt: Record) -> Session | None:
+        session = self.live.sessions.of(attempt["exam"], attempt.get("user_id", ""))
+        return session if session and session.joined_at else None
 
     def send_ready(self, attempt: Record, *, timestamp: str = "") -> str:
         """The candidate's check is done. Return the message's id."""
@@ -195,11 +215,14 @@ class Vendor:
             data: Record = {"attempt": attempt["id"], **scale, "rated_at": timestamp or datetime.now(UTC).isoformat()}
             data.update(said)
             kept = {name: value for name, value in data.items() if value is not None}
+            if "rating" in kept:
+                self.live.ratings.add({**kept, "exam": attempt["exam"]})
             return self.messenger.announce("session.rated", kept, timestamp=timestamp)
 
     def _plan(self, attempt: Record) -> None:
-        if attempt["status"] == "created" and self.settings.auto_ready is not None:
-            self.agenda.after(self.settings.auto_ready, functools.partial(self._ready_by_itself, attempt["id"]))
+        ready_after = 0.0 if self._in_room(attempt) else self.settings.auto_ready
+        if attempt["status"] == "created" and ready_after is not None:
+            self.agenda.after(ready_after, functools.partial(self._ready_by_itself, attempt["id"]))
         if attempt["status"] == "submitted" and self.settings.review_after is not None:
             self.agenda.after(self.settings.review_after, functools.partial(self._review_by_itself, attempt["id"]))
 

@@ -1,4 +1,4 @@
-"""The reference wire as the vendor serves it: tokens, configuration, exams, attempts, candidates."""
+"""The reference wire as the vendor serves it: tokens, configuration, exams, attempts, candidates, live proctoring."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import secrets
 import time
 from typing import Any
 
-from proctoring.testing.simulator.messages import RefusedError, Reply, Request, Routes
-from proctoring.testing.simulator.vendor import Record, Vendor
+from proctoring.testing.simulator.live import Record
+from proctoring.testing.simulator.live_wire import BATCH, LiveWire
+from proctoring.testing.simulator.messages import RefusedError, Reply, Request, Routes, positive
+from proctoring.testing.simulator.vendor import Vendor
 
 REPORTS = ("started", "submitted", "error")
 INSTRUCTIONS = {
@@ -44,6 +46,7 @@ class Wire:
             ("GET", "/api/v1/courses/{}/onboarding_statuses", self._onboarding_statuses),
         ):
             self._routes.add(method, path, function)
+        LiveWire(vendor).add_to(self._routes)
 
     def serve(self, request: Request) -> Reply:
         """Serve one request whole or not at all; a key that was seen before gets the answer of that time."""
@@ -56,7 +59,7 @@ class Wire:
                 fault = vendor.faults.take(["onboarding"], path=request.path, method=request.method)
                 if fault:
                     return Reply(body={"status": fault.word})
-            key = request.headers.get("idempotency-key", "")
+            key = "" if request.path == BATCH else request.headers.get("idempotency-key", "")
             known = f"{request.method} {request.path} {key}"
             if key and known in vendor.answers:
                 return Reply(**vendor.answers[known], headers={"Idempotent-Replayed": "true"})
@@ -161,7 +164,7 @@ class Wire:
         ]
         wanted = query.get("status", "")
         rows = [row for row in rows if wanted in ("", row["status"], self._vendor.profiles.get(str(row["user_id"])))]
-        page, size = _positive(query, "page", 1), min(_positive(query, "page_size", 25), 300)
+        page, size = positive(query, "page", 1), min(positive(query, "page_size", 25), 300)
         pages = max(1, -(-len(rows) // size))
         shown = rows[(page - 1) * size : page * size]
         return Reply(body={"count": len(rows), "num_pages": pages, "page": page, "results": shown})
@@ -189,8 +192,3 @@ def _exam_fields(request: Request) -> dict[str, Any]:
 
 def _language(request: Request) -> str:
     return "de" if request.headers.get("accept-language", "").lower().startswith("de") else "en"
-
-
-def _positive(query: dict[str, str], name: str, default: int) -> int:
-    text = query.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and int(text[:9]) > 0 else default
