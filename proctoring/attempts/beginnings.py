@@ -37,11 +37,13 @@ def first_entries(
     attempt.base_seconds = full
     given = {EntryKind.BASE: full}
     if previous is not None and resumes(previous):
-        before = before or sums_of([previous.pk])[previous.pk]
         # Nothing was used: the full time again, unless a chain before had used some, or somebody granted more.
-        if previous.started_at or previous.resumed_from_id or before.total - before.allowances > full:
-            _inherit(attempt, previous, before)
-            given = {EntryKind.CARRIED_OVER: _left_of(previous)}
+        used = bool(previous.started_at or previous.resumed_from_id)
+        if used or previous.total_seconds > full:
+            before = before or sums_of([previous.pk])[previous.pk]
+            if used or before.total - before.allowances > full:
+                _inherit(attempt, previous, before)
+                given = {EntryKind.CARRIED_OVER: _left_of(previous)}
     missing = missing_seconds(attempt, Sums(total=sum(given.values())), allowances)
     return {**given, EntryKind.ALLOWANCE: missing} if missing else given
 
@@ -61,9 +63,9 @@ def _left_of(previous: Attempt) -> int:
 
 
 def follow_changes(attempt: Attempt, seen: Sequence[Allowance], *, now: datetime) -> None:
-    """Somebody may have changed the exam's dates or the person's allowances between our look and our commit, when
-    neither of us saw the other: whoever commits later sees it now (the other half is the second look in
-    ``schedule.py`` and ``accommodations.py``). One statement where nothing has changed."""
+    """Somebody may have changed the exam's dates or the person's allowances between our look (the caller's, at the
+    exam) and our commit, when neither of us saw the other: whoever commits later sees it now (the other half is the
+    second look in ``schedule.py`` and ``accommodations.py``). One statement where nothing has changed."""
     exam, user = attempt.exam, attempt.user
     theirs = Allowance.objects.of_person_at(exam, user)
     newest = max((one.modified_at for one in seen), default=None)
@@ -78,6 +80,7 @@ def follow_changes(attempt: Attempt, seen: Sequence[Allowance], *, now: datetime
     as_seen = (exam.due_at, exam.accommodations_past_due, len(seen) or None, newest)
     if (now_stored, personal_due_at) != (as_seen, attempt.personal_due_at):
         _bring_up_to_date(attempt, personal_due_at, now=now)
+        attempt.refresh_from_db(fields=("personal_due_at", "total_seconds", "closes_at", "expires_at"))
 
 
 def _single(rows: QuerySet[Any], figure: Any) -> Subquery:

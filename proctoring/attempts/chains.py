@@ -38,10 +38,13 @@ class Record:
     decided at once follow one another, and the second sees what the first has done.
     """
 
-    def __init__(self, attempt: Attempt, *, begun_now: bool = False) -> None:
-        """``begun_now``: nothing was ever said about this exam, for its first attempt ends only now."""
+    def __init__(self, attempt: Attempt, *, old: Status) -> None:
+        """``old``: the status from which the attempt has come."""
         self.attempt = attempt
-        self.begun_now = begun_now
+        self.ends_now = old in OPEN
+        """Until now the attempt was open, so it is the person's newest."""
+        self.begun_now = self.ends_now and attempt.number == 1
+        """Nothing was ever said about this exam, for its first attempt ends only now."""
 
     @cached_property
     def first(self) -> Attempt:
@@ -58,7 +61,9 @@ class Record:
         if self.begun_now or alone or self.attempt.exam.exam_type != ExamType.PROCTORED:
             return [self.attempt]
         # The lock first: what another worker is about to decide must be in what is read.
-        _ = self.first
+        first = self.first
+        if self.ends_now and self.attempt.resumed_from_id in (None, first.pk):
+            return [self.attempt] if self.attempt.resumed_from_id is None else [first, self.attempt]
         return newest_chain(exam_id=self.attempt.exam_id, user_id=self.attempt.user_id)
 
     @cached_property

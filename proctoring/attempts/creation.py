@@ -134,8 +134,6 @@ def insert_attempt(
 
     Raises ``AttemptExists`` when another request was faster. The caller has a transaction and has checked the rules.
     """
-    # As it is now: the caller may have read it before somebody changed its dates.
-    exam = Exam.objects.get(pk=exam.pk)
     allowances = list(Allowance.objects.of_person_at(exam, user))
     rules = in_force(allowances, exam.pk, exam.course_id)
     attempt = Attempt(

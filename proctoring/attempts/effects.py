@@ -5,10 +5,11 @@ An effect that the configured host does not have is never promised and costs no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
-from django.db.models import QuerySet
+from django.db.models import Q
 
 from proctoring.attempts import mails
 from proctoring.attempts.chains import UNDECIDED_ENDS, ChainStatus, Record, chain_status, newest_chain
@@ -18,7 +19,7 @@ from proctoring.exams.models import ExamType
 from proctoring.host import CreditStatus, provides
 from proctoring.outbox.corrections import Word, unheard
 from proctoring.outbox.models import Delivery, DeliveryKind, DeliveryStatus, DeliveryTarget, Operation
-from proctoring.outbox.services import promise_effect
+from proctoring.outbox.services import owed_effect, owed_mail, promise_all
 
 CREDIT, GRADE, CERTIFICATE = "credit", "grade", "certificate"
 COMPLETION, LEARNER_STATE = "completion", "learner_state"
@@ -46,24 +47,8 @@ NOT_REJECTED = {GRADE: Operation.UNDO_GRADE_OVERRIDE, CERTIFICATE: Operation.RES
 
 
 def follow(attempt: Attempt, *, old: Status, now: datetime) -> None:
-    """An attempt has taken a step: promise the effects and mails, take back and reverse what no longer holds.
-
-    The caller has saved the attempt under its lock. Locks the person's first attempt at the exam, and the first in the
-    course where certificates depend on it.
-    """
-    if Status(attempt.status) in OPEN:
-        return
-    record = Record(attempt, begun_now=attempt.number == 1 and old in OPEN)
-    exam_type = attempt.exam.exam_type
-    if exam_type in (ExamType.TIMED, ExamType.PROCTORED):
-        if attempt.status == Status.VOIDED and attempt.retry_kind == RetryKind.FRESH:
-            _reset_learner_state(attempt, now=now)
-        if attempt.status in UNDECIDED_ENDS and attempt.started_at is not None:
-            _complete(record, now=now)
-    # Whoever opts out is not proctored from then on, and that is what the credit requirement hears.
-    if exam_type == ExamType.PROCTORED and (attempt.taking_as_proctored or Status.DECLINED in (old, attempt.status)):
-        _follow_verdict(record, now=now)
-    mails.follow(record, old=old, now=now)
+    """Promise what ``owed_after`` says."""
+    promise_all(owed_after(attempt, old=old, now=now))
 
 
 def reconsider(attempt: Attempt, *, now: datetime) -> None:
@@ -71,63 +56,97 @@ def reconsider(attempt: Attempt, *, now: datetime) -> None:
     follow(attempt, old=Status(attempt.status), now=now)
 
 
-def _reset_learner_state(attempt: Attempt, *, now: datetime) -> None:
+def owed_after(attempt: Attempt, *, old: Status, now: datetime) -> list[Delivery | None]:
+    """An attempt has taken a step: the effects and mails that are owed now, for ``promise_all``. What was promised
+    before and no longer holds is taken back here.
+
+    The caller has saved the attempt under its lock. Locks the person's first attempt at the exam, and the first in the
+    course where certificates depend on it. One statement reads all that was said so far, another takes back.
+    """
+    if Status(attempt.status) in OPEN:
+        return []
+    record = Record(attempt, old=old)
+    queues = {topic: _queue(record, topic) for topic in _topics(record, old)}
+    completes = _completes(attempt)
+    hosts = {first.pk for first in (*queues.values(), *([record.first] if completes else []))}
+    told = _told(record, hosts)
+    words = [*_words(record, queues, told), *mails.words(record, told)]
+    return [
+        _reset_learner_state(record, now=now),
+        _completion(record, told, now=now) if completes else None,
+        *(_delivery(word, now=now) for word in unheard(words)),
+        mails.end(record, now=now),
+    ]
+
+
+def _delivery(word: Word, *, now: datetime) -> Delivery | None:
+    if word.operation == Operation.SEND_MAIL or word.operation is None:
+        return owed_mail(name=word.argument, attempt=word.attempt, now=now)
+    return owed_effect(
+        operation=word.operation, attempt=word.attempt, topic=word.topic, argument=word.argument, now=now
+    )
+
+
+def _reset_learner_state(record: Record, *, now: datetime) -> Delivery | None:
     """Staff gave a fresh attempt in place of this one."""
-    if not provides("reset_learner_state"):
-        return
-    promise_effect(
+    attempt = record.attempt
+    is_reset = attempt.status == Status.VOIDED and attempt.retry_kind == RetryKind.FRESH
+    if attempt.exam.is_sample or not is_reset or not provides("reset_learner_state"):
+        return None
+    return owed_effect(
         operation=Operation.RESET_LEARNER_STATE,
-        attempt=Record(attempt).first,
+        attempt=record.first,
         topic=LEARNER_STATE,
         argument=str(attempt.number),
         now=now,
     )
 
 
-def _complete(record: Record, *, now: datetime) -> None:
+def _completes(attempt: Attempt) -> bool:
+    ended = attempt.status in UNDECIDED_ENDS and attempt.started_at is not None
+    return ended and not attempt.exam.is_sample and provides("complete_content")
+
+
+def _completion(record: Record, told: Sequence[Delivery], *, now: datetime) -> Delivery | None:
     """Once for person and exam, and again after the LMS has forgotten the answers."""
-    if not provides("complete_content"):
-        return
-    if not record.begun_now:
-        about = (Operation.COMPLETE_CONTENT, Operation.RESET_LEARNER_STATE)
-        told = _told(record.first).filter(operation__in=about).exclude(status=DeliveryStatus.SUPERSEDED)
-        if told.values_list("operation", flat=True).first() == Operation.COMPLETE_CONTENT:
-            return
-    promise_effect(operation=Operation.COMPLETE_CONTENT, attempt=record.first, topic=COMPLETION, now=now)
+    about = (Operation.COMPLETE_CONTENT, Operation.RESET_LEARNER_STATE)
+    valid = (row for row in told if row.target_id == record.first.pk and row.status != DeliveryStatus.SUPERSEDED)
+    if next((row.operation for row in valid if row.operation in about), None) == Operation.COMPLETE_CONTENT:
+        return None
+    return owed_effect(operation=Operation.COMPLETE_CONTENT, attempt=record.first, topic=COMPLETION, now=now)
 
 
-def _follow_verdict(record: Record, *, now: datetime) -> None:
+def _topics(record: Record, old: Status) -> list[str]:
+    """Of which effects that follow the verdict this step may have changed something."""
+    attempt = record.attempt
+    # Whoever opts out is not proctored from then on, and that is what the credit requirement hears.
+    speaks = attempt.taking_as_proctored or Status.DECLINED in (old, attempt.status)
+    if attempt.exam.exam_type != ExamType.PROCTORED or not speaks:
+        return []
     topics = [topic for topic, method in VERDICT_TOPICS.items() if provides(method)]
-    if record.begun_now:
-        # There was no verdict before, and there is none now.
-        topics = [topic for topic in topics if topic == CREDIT]
-    if not topics:
-        return
-    queues = {topic: _first_in_course(record) if topic == CERTIFICATE else record.first for topic in topics}
-    words = dict(_words(record, queues))
-    if not words:
-        return
-    heard = unheard(list(words.values()))
-    for topic, word in words.items():
-        if word in heard and word.operation is not None:
-            promise_effect(
-                operation=word.operation, attempt=queues[topic], topic=topic, argument=word.argument, now=now
-            )
+    if record.begun_now or (record.ends_now and attempt.status != Status.VOIDED):
+        # An attempt that ends is not rejected by that, and no earlier part of its chain ceases to be.
+        return [topic for topic in topics if topic == CREDIT]
+    return topics
 
 
-def _words(record: Record, queues: Mapping[str, Attempt]) -> Iterator[tuple[str, Word]]:
-    rows = [] if record.begun_now else list(_told(*queues.values()).filter(topic__in=queues))
+def _queue(record: Record, topic: str) -> Attempt:
+    return _first_in_course(record) if topic == CERTIFICATE else record.first
+
+
+def _words(record: Record, queues: Mapping[str, Attempt], told: Sequence[Delivery]) -> Iterator[Word]:
     for topic, first in queues.items():
-        told = [row for row in rows if (row.topic, row.target_id) == (topic, first.pk)]
+        said = [row for row in told if (row.kind, row.topic, row.target_id) == (DeliveryKind.HOST, topic, first.pk)]
+        word = partial(Word, attempt=first, topic=topic, told=said)
         if topic == CREDIT:
-            credit = _credit(record.status, told)
+            credit = _credit(record.status, said)
             if credit is not None:
                 withdraws = credit == CreditStatus.WITHDRAWN
-                yield topic, Word(told=told, operation=Operation.SET_CREDIT, argument=credit, is_reversal=withdraws)
+                yield word(operation=Operation.SET_CREDIT, argument=credit, is_reversal=withdraws)
         elif record.status == ChainStatus.REJECTED:
-            yield topic, Word(told=told, operation=REJECTED[topic])
-        elif topic == GRADE or (told and not _is_rejected_elsewhere(record.attempt)):
-            yield topic, Word(told=told, operation=NOT_REJECTED[topic], is_reversal=True)
+            yield word(operation=REJECTED[topic])
+        elif topic == GRADE or (said and not _is_rejected_elsewhere(record.attempt)):
+            yield word(operation=NOT_REJECTED[topic], is_reversal=True)
 
 
 def _credit(now_stands: ChainStatus, told: list[Delivery]) -> CreditStatus | None:
@@ -138,10 +157,16 @@ def _credit(now_stands: ChainStatus, told: list[Delivery]) -> CreditStatus | Non
     return CreditStatus.SUBMITTED if last is not None and last.argument in VERDICT_CREDITS else None
 
 
-def _told(*firsts: Attempt) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(
-        kind=DeliveryKind.HOST, target=DeliveryTarget.ATTEMPT, target_id__in={first.pk for first in firsts}
-    ).order_by("-pk")
+def _told(record: Record, hosts: Collection[int]) -> Sequence[Delivery]:
+    """What the LMS was told about these attempts, and the candidate about the verdict, newest first. One statement."""
+    asked = Q()
+    if hosts:
+        asked |= Q(kind=DeliveryKind.HOST, target_id__in=hosts)
+    if mails.tells_verdict(record):
+        asked |= mails.told_verdicts(record)
+    if record.begun_now or not asked:
+        return []
+    return list(Delivery.objects.filter(asked, target=DeliveryTarget.ATTEMPT).order_by("-pk"))
 
 
 def _first_in_course(record: Record) -> Attempt:

@@ -112,6 +112,12 @@ def open_account(attempt: Attempt, seconds: Mapping[EntryKind, int], *, at: date
     )
 
 
+def start_clock(attempt: Attempt, *, at: datetime) -> None:
+    """The attempt begins, in memory: its time and its closing time are what they were, so no statement is needed."""
+    attempt.started_at = at
+    attempt.expires_at = deadline(at, attempt.total_seconds, attempt.closes_at)
+
+
 def derive(attempt: Attempt) -> None:
     """Set ``total_seconds``, ``closes_at`` and ``expires_at`` from the applied entries. Two statements, no save."""
     # The exam as it is now: whoever changes its due date recomputes attempts under the lock that the caller holds, so

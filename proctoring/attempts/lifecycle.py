@@ -18,7 +18,7 @@ from proctoring.attempts.states import Actor, Status, can_become
 from proctoring.backends import backends
 from proctoring.errors import IllegalTransition, NotPermitted, UnknownBackend
 from proctoring.outbox.models import Delivery, DeliveryTarget, Operation
-from proctoring.outbox.services import promise_call
+from proctoring.outbox.services import owed_call, promise_all
 from proctoring.signals import announce, attempt_status_changed
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def move(
     if old in states.OPEN and new not in states.OPEN and attempt.ended_at is None:
         attempt.ended_at = now
     save(attempt, by=by, reason=reason)
-    _tell_vendor(attempt, old, new, actor)
-    effects.follow(attempt, old=old, now=now)
+    promise_all([_call_to_vendor(attempt, old, actor), *effects.owed_after(attempt, old=old, now=now)])
     announce(attempt_status_changed, attempt=attempt, old=old.value, new=new.value)
     note_profile(attempt, old.value, now=now)
 
@@ -114,7 +113,16 @@ def hears_of_attempts(attempt: Attempt) -> bool:
 
 def promise(attempt: Attempt, operation: Operation) -> None:
     """Owe the vendor a call about this attempt; each operation is promised once in an attempt's life."""
-    promise_call(
+    promise_all([_call(attempt, operation)])
+
+
+def was_promised(attempt: Attempt, operation: Operation) -> bool:
+    """Whether the vendor was ever owed this call. One statement."""
+    return Delivery.objects.filter(key=_key(attempt, operation)).exists()
+
+
+def _call(attempt: Attempt, operation: Operation) -> Delivery:
+    return owed_call(
         backend=attempt.backend,
         operation=operation,
         target=DeliveryTarget.ATTEMPT,
@@ -123,22 +131,19 @@ def promise(attempt: Attempt, operation: Operation) -> None:
     )
 
 
-def was_promised(attempt: Attempt, operation: Operation) -> bool:
-    """Whether the vendor was ever owed this call. One statement."""
-    return Delivery.objects.filter(key=_key(attempt, operation)).exists()
-
-
 def _key(attempt: Attempt, operation: Operation) -> str:
     return f"{operation.value}-{hashlib.sha256(attempt.code.encode()).hexdigest()[:32]}"
 
 
-def _tell_vendor(attempt: Attempt, old: Status, new: Status, actor: Actor) -> None:
-    operation = None
+def _call_to_vendor(attempt: Attempt, old: Status, actor: Actor) -> Delivery | None:
+    """What the vendor is owed because the attempt has come to its status from ``old``."""
+    new, operation = attempt.status, None
     if new == Status.STARTED and old in states.SETUP:
         operation = Operation.REPORT_STARTED
     elif old in states.OPEN and new in (Status.SUBMITTED, Status.TIMED_OUT, Status.TERMINATED):
         operation = Operation.REPORT_SUBMITTED
     elif old in states.OPEN and new == Status.ERROR and actor != Actor.VENDOR:
         operation = Operation.REPORT_ERROR
-    if operation is not None and hears_of_attempts(attempt):
-        promise(attempt, operation)
+    if operation is None or not hears_of_attempts(attempt):
+        return None
+    return _call(attempt, operation)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 
+from django.db.models import Q
+
 from proctoring.attempts.chains import UNDECIDED_ENDS, ChainStatus, Record
 from proctoring.attempts.models import Attempt
-from proctoring.attempts.states import OPEN, Status
 from proctoring.conf import settings
 from proctoring.exams.models import ExamType
-from proctoring.outbox.corrections import Word, unheard
-from proctoring.outbox.models import Delivery, DeliveryKind, DeliveryTarget, Operation
-from proctoring.outbox.services import promise_mail
+from proctoring.outbox.corrections import Word
+from proctoring.outbox.models import Delivery, DeliveryKind, Operation
+from proctoring.outbox.services import MAIL_TOPIC, owed_mail, promise_mail
 
 
 class MailName(StrEnum):
@@ -32,16 +34,36 @@ VERDICTS = {
 }
 
 
-def follow(record: Record, *, old: Status, now: datetime) -> None:
-    """An attempt has taken a step: promise what the candidate is to read of it, take back what no longer holds."""
+def end(record: Record, *, now: datetime) -> Delivery | None:
+    """The mail that an attempt has ended and waits for its review, where one is owed."""
     attempt = record.attempt
-    if not _is_written_about(attempt):
-        return
-    if old in OPEN and attempt.status in UNDECIDED_ENDS:
-        if attempt.started_at is not None:
-            promise_mail(name=MailName.SUBMITTED, attempt=attempt, now=now)
-    elif not record.begun_now:
-        _tell_verdict(record, now=now)
+    if not (_is_end(record) and attempt.started_at is not None and _is_written_about(attempt)):
+        return None
+    return owed_mail(name=MailName.SUBMITTED, attempt=attempt, now=now)
+
+
+def tells_verdict(record: Record) -> bool:
+    """Whether the candidate may have to read another verdict after this step, or none."""
+    return not record.begun_now and not _is_end(record) and _is_written_about(record.attempt)
+
+
+def told_verdicts(record: Record) -> Q:
+    """The mails about verdicts on this chain."""
+    parts = [part.pk for part in record.chain]
+    return Q(kind=DeliveryKind.MAIL, target_id__in=parts, argument__in=VERDICTS.values())
+
+
+def words(record: Record, told: Sequence[Delivery]) -> Iterator[Word]:
+    """One mail for each verdict on the whole chain; where it is not changed by this step, none."""
+    if tells_verdict(record):
+        verdict = VERDICTS.get(record.status)
+        yield Word(
+            attempt=record.chain[-1],
+            topic=MAIL_TOPIC,
+            told=[row for row in told if row.kind == DeliveryKind.MAIL],
+            operation=Operation.SEND_MAIL if verdict else None,
+            argument=verdict or "",
+        )
 
 
 def promise_resume(attempt: Attempt, *, now: datetime) -> None:
@@ -58,16 +80,5 @@ def _is_written_about(attempt: Attempt) -> bool:
     )
 
 
-def _tell_verdict(record: Record, *, now: datetime) -> None:
-    """One mail for each verdict on the whole chain; where it is not changed by this step, none."""
-    verdict = VERDICTS.get(record.status)
-    told = Delivery.objects.filter(
-        kind=DeliveryKind.MAIL,
-        target=DeliveryTarget.ATTEMPT,
-        target_id__in=[part.pk for part in record.chain],
-        argument__in=VERDICTS.values(),
-    )
-    operation = Operation.SEND_MAIL if verdict else None
-    word = Word(told=list(told.order_by("-pk")), operation=operation, argument=verdict or "")
-    for must_be_said in unheard([word]):
-        promise_mail(name=must_be_said.argument, attempt=record.chain[-1], now=now)
+def _is_end(record: Record) -> bool:
+    return record.ends_now and record.attempt.status in UNDECIDED_ENDS

@@ -241,6 +241,10 @@ class OnboardingProfile(models.Model):
     backend = models.CharField(_("backend"), max_length=100)
     status = models.CharField(_("status"), max_length=20, choices=profile_status_choices)
     """Of the newest try that says something. An approval has fields of its own: it outlives a newer try that failed."""
+    newest_try = models.ForeignKey(
+        "proctoring.Attempt", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    """That try; null where only the vendor knows of one."""
     course_id = models.CharField(_("course"), max_length=255, blank=True)
     """Of that try; empty where only the vendor knows of one."""
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)

@@ -37,37 +37,49 @@ say nothing: then the one before them counts."""
 def note_profile(attempt: Attempt, old: str, *, now: datetime) -> None:
     """An attempt has come to its status from ``old`` (empty: it is new): keep its person's profile in step.
 
-    Nothing for exams of other types. The caller holds the attempt's lock; the profile's is taken after it, always.
+    Nothing for exams of other types. The caller holds the attempt's lock; the profile's is taken after it, always. One
+    statement, and two where something has changed; for a first attempt the latter alone.
     """
     if attempt.exam.exam_type != ExamType.ONBOARDING:
         return
-    told = telling_attempts(attempt.user_id, attempt.backend)
-    profile = _locked_profile(attempt)
-    before = facts_of(profile)
-    newest = told.select_related("exam").order_by("-pk").first()
-    profile.status = WORDS[newest.status] if newest else ProfileStatus.NOT_STARTED
-    profile.course_id = newest.exam.course_id if newest else ""
+    mine = OnboardingProfile.objects.filter(user=attempt.user_id, backend=attempt.backend)
+    # Of who begins for the first time there is none, as a rule. Not asked, also because a locking read of what is not
+    # there keeps others on MySQL from inserting it.
+    is_first = not old and attempt.number == 1
+    profile = None if is_first else mine.select_for_update().first()
+    if profile is None:
+        fresh = OnboardingProfile(user_id=attempt.user_id, backend=attempt.backend, status=ProfileStatus.NOT_STARTED)
+        with suppress(IntegrityError), transaction.atomic():
+            _follow(fresh, attempt, old, now=now)
+            return
+        profile = mine.select_for_update().get()
+    _follow(profile, attempt, old, now=now)
+
+
+def _follow(profile: OnboardingProfile, attempt: Attempt, old: str, *, now: datetime) -> None:
+    before = facts_of(profile), profile.newest_try_id
+    _follow_tries(profile, attempt, old)
     if attempt.status == Status.VERIFIED:
         approve(profile, at=now, course_id=attempt.exam.course_id)
     elif old == Status.VERIFIED:
-        _take_back(profile, attempt, told)
-    if facts_of(profile) != before:
+        _take_back(profile, attempt)
+    if profile.pk is None or before != (facts_of(profile), profile.newest_try_id):
         profile._change_reason = f"attempt {attempt.pk} is {attempt.status}"  # type: ignore[attr-defined]  # simple-history's protocol
         profile.save()
 
 
-def _locked_profile(attempt: Attempt) -> OnboardingProfile:
-    mine = OnboardingProfile.objects.filter(user=attempt.user_id, backend=attempt.backend)
-    # Looked for without a lock: on MySQL one on a row that is not there keeps others from inserting it.
-    if not mine.exists():
-        with suppress(IntegrityError), transaction.atomic():
-            OnboardingProfile.objects.create(
-                user_id=attempt.user_id,
-                backend=attempt.backend,
-                status=ProfileStatus.SETUP_STARTED,
-                course_id=attempt.exam.course_id,
-            )
-    return mine.select_for_update().get()
+def _follow_tries(profile: OnboardingProfile, attempt: Attempt, old: str) -> None:
+    """Set what the newest try says. It is looked for only where it is not known already."""
+    known = profile.newest_try_id
+    if known is not None and attempt.pk < known:
+        return
+    newest: Attempt | None = attempt
+    if attempt.status not in WORDS or (known is None and old):
+        tries = telling_attempts(attempt.user_id, attempt.backend)
+        newest = tries.select_related("exam").order_by("-pk").first()
+    profile.newest_try = newest
+    profile.status = WORDS[newest.status] if newest else ProfileStatus.NOT_STARTED
+    profile.course_id = newest.exam.course_id if newest else ""
 
 
 def telling_attempts(user_id: int, backend: str) -> QuerySet[Attempt]:
@@ -93,14 +105,15 @@ def withdraw_approval(profile: OnboardingProfile) -> None:
     profile.approved_at, profile.approved_course_id, profile.expires_at = None, "", None
 
 
-def _take_back(profile: OnboardingProfile, attempt: Attempt, told: QuerySet[Attempt]) -> None:
+def _take_back(profile: OnboardingProfile, attempt: Attempt) -> None:
     """The attempt's verdict does not stand any more, so its approval goes, unless another attempt has earned one."""
     # Whatever the vendor's list still says is what has just been corrected, and no news when it is read next.
     profile.vendor_status = VendorStatus.APPROVED.value
     if profile.approved_course_id not in ("", attempt.exam.course_id):
         return
-    verified = told.filter(status=Status.VERIFIED, ended_at__isnull=False).exclude(pk=attempt.pk)
-    other = verified.select_related("exam").order_by("-ended_at").first()
+    verified = telling_attempts(attempt.user_id, attempt.backend).filter(status=Status.VERIFIED)
+    others = verified.filter(ended_at__isnull=False).exclude(pk=attempt.pk)
+    other = others.select_related("exam").order_by("-ended_at").first()
     if other is None or other.ended_at is None:
         withdraw_approval(profile)
     else:

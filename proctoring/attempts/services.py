@@ -64,8 +64,7 @@ def start_attempt(attempt: Attempt, *, by: User, now: datetime | None = None) ->
         if refused:
             move(row, Status.DECLINED, actor=Actor.SYSTEM, by=by, now=now, reason=refused.code)
             return row
-        row.started_at = now
-        ledger.derive(row)
+        ledger.start_clock(row, at=now)
         move(row, Status.STARTED, actor=Actor.CANDIDATE, by=by, now=now)
     return row
 

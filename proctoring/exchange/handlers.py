@@ -54,13 +54,16 @@ def _ready(event: AttemptReady, message: WebhookMessage, now: datetime) -> tuple
 
 def _reviewed(event: AttemptReviewed, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
     review = receive_review(_find(message, event.external_id), event, message=message, now=now)
+    _refuse_erased(review.attempt)
     return (Outcome.IGNORED, review.not_applied_reason) if review.applied_at is None else (Outcome.APPLIED, "")
 
 
 def _rated(event: AttemptRated, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
-    rated = [(_find(message, event.external_id), event)]
-    [rating] = record_ratings(rated, source=RatingSource.WEBHOOK, message=message, now=now)
+    attempt = _find(message, event.external_id)
+    [rating] = record_ratings([(attempt, event)], source=RatingSource.WEBHOOK, message=message, now=now)
     if rating is None:
+        attempt.refresh_from_db(fields=["erased_at"])
+        _refuse_erased(attempt)
         return Outcome.IGNORED, "the rating is here already"
     return (Outcome.APPLIED, "") if rating.is_current else (Outcome.IGNORED, "a newer rating counts")
 
@@ -106,14 +109,19 @@ def _find(message: WebhookMessage, external_id: str) -> Attempt:
     attempt = next((one for one in found.select_related("exam", "user") if one.external_id == external_id), None)
     if attempt is None:
         raise UnknownExternalId(external_id)
-    # Locked from here on: an erasure comes before, and is seen, or after, and finds what is written now.
-    if Attempt.objects.select_for_update().values_list("erased_at", flat=True).get(pk=attempt.pk) is not None:
-        raise _PersonErased
+    _refuse_erased(attempt)
     concerned = message.__dict__.setdefault("_concerned", set())
     concerned.add(attempt.pk)
     # One that is about several belongs to none: an erasure looks inside.
     message.attempt_id = attempt.pk if len(concerned) == 1 else None
     return attempt
+
+
+def _refuse_erased(attempt: Attempt) -> None:
+    """Asked before the service locks the attempt, and of what it found under the lock: an erasure comes before, and is
+    seen, or after, and finds what was written."""
+    if attempt.erased_at is not None:
+        raise _PersonErased
 
 
 HANDLERS: dict[type[VendorEvent], Callable[[Any, WebhookMessage, datetime], tuple[Outcome, str]]] = {

@@ -62,16 +62,17 @@ def claim_due(*, now: datetime, limit: int, worker: str | None = None) -> list[W
     A claim counts as a try, so that a message which kills its workers is left to people in the end.
     """
     worker = worker or uuid.uuid4().hex
-    keys = list(
-        WebhookMessage.objects.claimable(now).order_by("next_try_at", "pk").values_list("pk", flat=True)[:limit]
-    )
-    if not keys:
+    rows = list(WebhookMessage.objects.claimable(now).order_by("next_try_at", "pk")[:limit])
+    if not rows:
         return []
-    lease = now + timedelta(seconds=settings.lease_seconds)
-    WebhookMessage.objects.claimable(now).filter(pk__in=keys).update(
-        claimed_until=lease, claimed_by=worker, tries=F("tries") + 1
-    )
-    return list(WebhookMessage.objects.filter(claimed_by=worker, pk__in=keys).order_by("pk"))
+    lease, keys = now + timedelta(seconds=settings.lease_seconds), [row.pk for row in rows]
+    claimed = WebhookMessage.objects.claimable(now).filter(pk__in=keys)
+    if claimed.update(claimed_until=lease, claimed_by=worker, tries=F("tries") + 1) != len(rows):
+        # Another worker was faster with some of them.
+        return list(WebhookMessage.objects.filter(claimed_by=worker, pk__in=keys).order_by("pk"))
+    for row in rows:
+        row.claimed_until, row.claimed_by, row.tries = lease, worker, row.tries + 1
+    return sorted(rows, key=lambda row: row.pk)
 
 
 def renew(message: WebhookMessage, *, now: datetime) -> None:

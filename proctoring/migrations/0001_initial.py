@@ -829,6 +829,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "newest_try",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="proctoring.attempt",
+                    ),
+                ),
+                (
                     "user",
                     models.ForeignKey(
                         blank=True,
@@ -936,6 +948,17 @@ class Migration(migrations.Migration):
                 ("vendor_status", models.CharField(blank=True, max_length=20, verbose_name="vendor's word")),
                 ("synced_at", models.DateTimeField(blank=True, null=True, verbose_name="last told by the vendor")),
                 ("modified_at", models.DateTimeField(auto_now=True, verbose_name="modified at")),
+                (
+                    "newest_try",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="proctoring.attempt",
+                    ),
+                ),
                 (
                     "user",
                     models.ForeignKey(

@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import Model
+
 from proctoring.outbox.models import Delivery, DeliveryStatus, Operation
 from proctoring.outbox.services import supersede
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Word:
-    """What holds now in one queue."""
+    """What holds now in one queue: that of ``attempt`` about ``topic``."""
 
+    attempt: Model
+    topic: str
     told: Sequence[Delivery]
     """The deliveries of the queue so far, newest first."""
     operation: Operation | None

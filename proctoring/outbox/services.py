@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, F, Model, Q, QuerySet
 from django.utils import timezone
 
@@ -50,18 +50,17 @@ def promise_call(
     ``key`` is the idempotency key. Whoever promises knows that it is the first time; the unique column holds them
     to it (``IntegrityError``).
     """
-    delivery = Delivery.objects.create(
-        kind=DeliveryKind.VENDOR,
+    call = owed_call(
         backend=backend,
         operation=operation,
-        argument=argument,
         target=target,
         target_id=target_id,
         key=key,
-        next_try_at=now or timezone.now(),
+        argument=argument,
+        now=now,
     )
-    announce(delivery_promised, delivery=delivery)
-    return delivery
+    promise_all([call])
+    return call
 
 
 def promise_effect(
@@ -76,50 +75,111 @@ def promise_effect(
     """Write down an effect on the LMS, in the transaction that makes it due. None, and no statement, where the
     configured host does not have it.
 
-    ``topic`` is the queue of ``attempt`` in which it goes. With a ``key`` of the caller's own, the same promise made
-    again is the one that is there; without one every call is a new promise.
+    With a ``key`` of the caller's own, the same promise made again is the one that is there; without one every call is
+    a new promise.
+    """
+    effect = owed_effect(operation=operation, attempt=attempt, topic=topic, argument=argument, key=key, now=now)
+    if effect is None:
+        return None
+    try:
+        with transaction.atomic():
+            promise_all([effect])
+    except IntegrityError:
+        return Delivery.objects.get(key=effect.key)
+    return effect
+
+
+def promise_mail(*, name: str, attempt: Model, now: datetime | None = None) -> Delivery | None:
+    """Write down a mail to the candidate about this attempt. None where the settings say that no mail is sent."""
+    letter = owed_mail(name=name, attempt=attempt, now=now)
+    promise_all([letter])
+    return letter
+
+
+def promise_all(deliveries: Iterable[Delivery | None]) -> None:
+    """Write down what is owed, in the transaction that makes it due, in this order: one statement, however many. None
+    is passed over."""
+    promised = [one for one in deliveries if one is not None]
+    if len(promised) == 1:
+        promised[0].save(force_insert=True)
+    elif promised:
+        Delivery.objects.bulk_create(promised)
+        if not connection.features.can_return_rows_from_bulk_insert:
+            # MySQL does not tell the keys of many new rows.
+            keys = dict(Delivery.objects.filter(key__in=[one.key for one in promised]).values_list("key", "pk"))
+            for one in promised:
+                one.pk = keys[one.key]
+    for one in promised:
+        announce(delivery_promised, delivery=one)
+
+
+def owed_call(
+    *,
+    backend: str,
+    operation: Operation,
+    target: DeliveryTarget,
+    target_id: int,
+    key: str,
+    argument: str = "",
+    now: datetime | None = None,
+) -> Delivery:
+    """A call to a vendor, for ``promise_all``."""
+    return Delivery(
+        kind=DeliveryKind.VENDOR,
+        backend=backend,
+        operation=operation,
+        argument=argument,
+        target=target,
+        target_id=target_id,
+        key=key,
+        next_try_at=now or timezone.now(),
+    )
+
+
+def owed_effect(
+    *,
+    operation: Operation,
+    attempt: Model,
+    topic: str,
+    argument: str = "",
+    key: str | None = None,
+    now: datetime | None = None,
+) -> Delivery | None:
+    """An effect on the LMS, for ``promise_all``; None where the configured host does not have it.
+
+    ``topic`` is the queue of ``attempt`` in which it goes.
     """
     if not provides(HOST_METHODS[operation]):
         return None
-    return _promise(DeliveryKind.HOST, operation, attempt, topic, argument, key, now)
+    return _about(attempt, DeliveryKind.HOST, operation, topic, argument, key, now)
 
 
-def promise_mail(*, name: str, attempt: Model, key: str | None = None, now: datetime | None = None) -> Delivery | None:
-    """Write down a mail to the candidate about this attempt; ``name`` is the folder of its templates.
-
-    None where the settings say that no mail is sent. ``key`` as for ``promise_effect``.
-    """
+def owed_mail(*, name: str, attempt: Model, now: datetime | None = None) -> Delivery | None:
+    """A mail to the candidate, for ``promise_all``; None where none is sent. ``name``: the folder of its templates."""
     if not settings.send_mail:
         return None
-    return _promise(DeliveryKind.MAIL, Operation.SEND_MAIL, attempt, MAIL_TOPIC, name, key, now)
+    return _about(attempt, DeliveryKind.MAIL, Operation.SEND_MAIL, MAIL_TOPIC, name, None, now)
 
 
-def _promise(
+def _about(
+    attempt: Model,
     kind: DeliveryKind,
     operation: Operation,
-    attempt: Model,
     topic: str,
     argument: str,
     key: str | None,
     now: datetime | None,
 ) -> Delivery:
-    given: dict[str, Any] = {
-        "kind": kind,
-        "operation": operation,
-        "argument": argument,
-        "topic": topic,
-        "target": DeliveryTarget.ATTEMPT,
-        "target_id": attempt.pk,
-        "next_try_at": now or timezone.now(),
-    }
-    if key is None:
-        delivery = Delivery.objects.create(key=f"{operation.value}-{uuid.uuid4().hex}", **given)
-    else:
-        delivery, is_new = Delivery.objects.get_or_create(key=key, defaults=given)
-        if not is_new:
-            return delivery
-    announce(delivery_promised, delivery=delivery)
-    return delivery
+    return Delivery(
+        kind=kind,
+        operation=operation,
+        argument=argument,
+        topic=topic,
+        target=DeliveryTarget.ATTEMPT,
+        target_id=attempt.pk,
+        key=key or f"{operation.value}-{uuid.uuid4().hex}",
+        next_try_at=now or timezone.now(),
+    )
 
 
 def supersede_waiting(*, operation: Operation, target: DeliveryTarget, target_id: int) -> int:

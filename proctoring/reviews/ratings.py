@@ -49,8 +49,7 @@ def record_ratings(
     now: datetime,
 ) -> list[Rating | None]:
     """Keep many ratings of a vendor. None in the place of one that is kept already, whichever way it came, or whose
-    attempt was erased. Five statements, however many. The caller has a
-    transaction.
+    attempt was erased. Five statements, however many. The caller has a transaction.
 
     Raises ``MalformedMessage`` where the plugin's risk is not between 0 and 1.
     """

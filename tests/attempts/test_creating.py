@@ -284,10 +284,13 @@ def test_an_exam_that_was_archived_or_moved_since_does_not_start(candidate: Abst
         assert refused.value.code == code
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_due_date_that_changed_since_the_exam_was_read_counts(candidate: AbstractUser) -> None:
     exam = ExamFactory(due_at=at(11, 0))
     Exam.objects.filter(pk=exam.pk).update(due_at=at(12, 0))
-    assert create_attempt(exam, candidate, now=TEN).closes_at == at(12, 0)
+    attempt = create_attempt(exam, candidate, now=TEN)
+    assert attempt.closes_at == at(12, 0)
+    assert Attempt.objects.get(pk=attempt.pk).closes_at == at(12, 0)
 
 
 def test_registration_is_promised_once_and_only_to_vendors_that_hear_of_attempts(

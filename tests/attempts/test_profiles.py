@@ -138,6 +138,36 @@ def test_an_older_attempt_that_moves_does_not_hide_the_newest(
     assert profile_of(candidate).status == "verified"
 
 
+def test_the_newest_try_is_the_one_that_was_made_last_whichever_moves(
+    exam: Exam, candidate: AbstractUser, staff: AbstractUser
+) -> None:
+    first = create_attempt(exam, candidate, now=TEN)
+    second = create_attempt(ExamFactory(exam_type=ExamType.ONBOARDING, course_id="there"), candidate, now=TEN)
+    services.start_attempt(first, by=candidate, now=TEN)
+    profile = profile_of(candidate)
+    assert (profile.status, profile.course_id, profile.newest_try) == ("setup_started", "there", second)
+    services.void_attempt(second, by=staff, actor=Actor.STAFF, now=at(10, 5))
+    profile = profile_of(candidate)
+    assert (profile.status, profile.course_id, profile.newest_try) == ("onboarding_started", "here", first)
+    services.void_attempt(first, by=staff, actor=Actor.STAFF, now=at(10, 6))
+    profile = profile_of(candidate)
+    assert (profile.status, profile.course_id, profile.newest_try) == ("not_started", "", None)
+
+
+def test_a_profile_that_only_the_vendor_made_follows_the_first_try(exam: Exam, candidate: AbstractUser) -> None:
+    OnboardingProfile.objects.create(user=candidate, backend=exam.backend_alias, status=ProfileStatus.REJECTED)
+    attempt = create_attempt(exam, candidate, now=TEN)
+    profile = profile_of(candidate)
+    assert (profile.status, profile.newest_try) == ("setup_started", attempt)
+
+
+def test_what_is_known_of_tries_from_before_the_profile_is_looked_for(exam: Exam, candidate: AbstractUser) -> None:
+    older = AttemptFactory(exam=exam, user=candidate, status=Status.SUBMITTED)
+    newer = AttemptFactory(exam__exam_type=ExamType.ONBOARDING, user=candidate, status=Status.STARTED)
+    review(older, ReviewStatus.VIOLATION, 11)
+    assert (profile_of(candidate).status, profile_of(candidate).newest_try) == ("onboarding_started", newer)
+
+
 def test_started_over_is_begun_again(exam: Exam, candidate: AbstractUser) -> None:
     attempt = sit(exam, candidate, ReviewStatus.VIOLATION)
     restart_sample(attempt, actor=Actor.CANDIDATE, by=candidate, now=at(12, 0))

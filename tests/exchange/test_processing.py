@@ -14,6 +14,7 @@ from proctoring.attempts.registration import record_registration
 from proctoring.attempts.states import Status
 from proctoring.backends.types import LaunchData, RegisteredAttempt
 from proctoring.exams.models import ExamType
+from proctoring.exchange import handlers
 from proctoring.exchange.processing import process
 from proctoring.inbox import services as inbox
 from proctoring.inbox.models import MessageStatus, WebhookMessage
@@ -255,3 +256,24 @@ def test_a_plugins_impossible_moment_goes_to_quarantine(moment: str) -> None:
     attempt.refresh_from_db()
     assert (attempt.status, row.sent_at, Review.objects.count()) == (Status.SUBMITTED, None, 0)
     assert "1970" in row.error
+
+
+@pytest.mark.parametrize("event", [VIOLATION, {"type": "rated", "risk": 0.5}], ids=["review", "rating"])
+def test_a_person_who_is_erased_between_the_look_and_the_lock_leaves_no_word(
+    event: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = attempt_in(Status.SUBMITTED)
+    row = message({**event, "by": "rita@example.org"})
+    find = handlers._find
+
+    def found(*args: Any) -> Attempt:
+        seen = find(*args)
+        Attempt.objects.update(erased_at=at(10, 29))
+        return seen
+
+    monkeypatch.setattr(handlers, "_find", found)
+    assert work() == ["ignored"]
+    row.refresh_from_db()
+    attempt.refresh_from_db()
+    assert (row.body, row.error, attempt.status) == (b"", "", Status.SUBMITTED)
+    assert not Review.objects.exclude(reviewed_by="", payload={}).exists()

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from proctoring.errors import Conflict, LeaseLost, NotConfigured, UnknownExternalId
 from proctoring.inbox import sealing
 from proctoring.inbox import services as inbox
-from proctoring.inbox.models import MessageStatus, WebhookMessage
+from proctoring.inbox.models import MessageQuerySet, MessageStatus, WebhookMessage
 from tests.attempts.racing import TIMES, race
 from tests.factories import TEN, MessageFactory, at
 from tests.hosts import configure
@@ -121,6 +121,34 @@ def test_messages_are_taken_oldest_first_by_one_worker_and_again_when_its_lease_
     assert inbox.claim_due(now=at(10, 0), limit=1) == [late]
     assert inbox.claim_due(now=at(10, 0, 59), limit=10) == []
     assert set(inbox.claim_due(now=at(10, 1), limit=10)) == {early, late}
+
+
+def test_taking_many_costs_two_statements(django_assert_num_queries: Any) -> None:
+    kept = {MessageFactory().pk for _ in range(5)}
+    with django_assert_num_queries(2):
+        rows = inbox.claim_due(now=TEN, limit=10, worker="me")
+    assert [row.pk for row in rows] == sorted(kept)
+    for row in rows:
+        stored = WebhookMessage.objects.get(pk=row.pk)
+        claim = (stored.claimed_until, stored.claimed_by, stored.tries)
+        assert (row.claimed_until, row.claimed_by, row.tries) == claim == (claim[0], "me", 1)
+
+
+def test_what_another_worker_takes_in_between_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost, won = MessageFactory(), MessageFactory()
+    looks: list[datetime] = []
+    real = MessageQuerySet.claimable
+
+    def claimable(self: MessageQuerySet, now: datetime) -> MessageQuerySet:
+        looks.append(now)
+        if len(looks) == 2:
+            WebhookMessage.objects.filter(pk=lost.pk).update(claimed_until=at(11, 0), claimed_by="other", tries=1)
+        return real(self, now)
+
+    monkeypatch.setattr(MessageQuerySet, "claimable", claimable)
+    [row] = inbox.claim_due(now=TEN, limit=10, worker="me")
+    assert (row.pk, row.claimed_by, row.tries) == (won.pk, "me", 1)
+    assert WebhookMessage.objects.get(pk=lost.pk).claimed_by == "other"
 
 
 @pytest.mark.parametrize("status", [MessageStatus.PROCESSED, MessageStatus.IGNORED, MessageStatus.QUARANTINED])

@@ -13,6 +13,7 @@ from proctoring.errors import BackendError, Conflict, LeaseLost
 from proctoring.outbox import circuits
 from proctoring.outbox import services as outbox
 from proctoring.outbox.models import Circuit, Delivery, DeliveryStatus, DeliveryTarget, Operation
+from proctoring.signals import delivery_promised
 from tests.attempts.racing import TIMES, race
 from tests.factories import TEN, DeliveryFactory, at
 from tests.hosts import configure
@@ -56,6 +57,38 @@ def test_a_promise_in_a_transaction_that_is_undone_leaves_nothing(
         promise()
         transaction.set_rollback(True)
     assert (Delivery.objects.count(), callbacks) == (0, [])
+
+
+@pytest.mark.parametrize("tells_keys", [True, False])
+def test_many_promises_are_one_statement_and_keep_their_order(
+    tells_keys: bool, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    if not tells_keys:  # as MySQL
+        monkeypatch.setattr(type(connection.features), "can_return_rows_from_bulk_insert", False)
+    tells_keys = connection.features.can_return_rows_from_bulk_insert
+    heard: list[int] = []
+
+    def hear(delivery: Delivery, **_: Any) -> None:
+        heard.append(delivery.pk)
+
+    target = {"operation": Operation.REPORT_STARTED, "target": DeliveryTarget.ATTEMPT, "target_id": 1}
+    owed = [outbox.owed_call(backend="vendor", key=key, **target) for key in "dacb"]
+    delivery_promised.connect(hear)
+    try:
+        with django_capture_on_commit_callbacks(execute=True), CaptureQueriesContext(connection) as statements:
+            outbox.promise_all([owed[0], None, *owed[1:]])
+    finally:
+        delivery_promised.disconnect(hear)
+    rows = list(Delivery.objects.order_by("pk"))
+    assert [row.key for row in rows] == ["d", "a", "c", "b"]
+    assert [row.pk for row in rows] == [one.pk for one in owed] == heard
+    began = [query["sql"].split()[0] for query in statements.captured_queries]
+    assert (began.count("INSERT"), began.count("SELECT")) == (1, 0 if tells_keys else 1)
+
+
+def test_nothing_owed_costs_nothing(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        outbox.promise_all([None])
 
 
 def test_deliveries_of_one_target_go_in_order_and_others_do_not_wait() -> None:
