@@ -22,7 +22,7 @@ WITH = $(RUN) -m tests.services
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help test quality format test-postgres test-mariadb test-brokers test-browser coverage demo demo-reset \
-	bench messages dev clean env-test env-quality env-demo
+	bench chaos messages dev clean env-test env-quality env-demo
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' Makefile
@@ -55,7 +55,10 @@ test-browser: env-test ## Run the tests of the pages in Chromium (PROCTORING_TES
 	$(WITH) chromium -- $(PYTEST) -m browser $(ARGS)
 
 bench: env-test ## Run the benchmarks: one JSON line each
-	@for one in allowances onboarding_status violation_report; do $(RUN) -m benchmarks.$$one || exit 1; done
+	@for one in allowances onboarding_status violation_report booking_sweep ratings_list; do $(RUN) -m benchmarks.$$one || exit 1; done
+
+chaos: env-test ## Book with a vendor that misbehaves and workers that are killed (ARGS="--help")
+	@$(RUN) -m benchmarks.booking_chaos $(ARGS)
 
 coverage: env-test ## Run the tests on SQLite and show what they do not reach
 	$(PYTEST) $(PARALLEL) --cov --cov-report=term $(ARGS)

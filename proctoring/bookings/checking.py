@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import F
-
 from proctoring.backends.live import BookingReport, BookingState, BookingWord
-from proctoring.bookings import states
+from proctoring.bookings import cancellations, states
 from proctoring.bookings.lifecycle import locked, log, move
 from proctoring.bookings.log_codes import CHECK_ABANDONED, CHECK_LATER
 from proctoring.bookings.models import Booking
-from proctoring.bookings.sending import REASONS, lease, schedule_check, schedule_recheck
+from proctoring.bookings.sending import REASONS
 from proctoring.bookings.states import CHECKED, Actor, Status
+from proctoring.bookings.timing import check_at_once, claim, lease, schedule_check, schedule_recheck
 from proctoring.conf import settings
-from proctoring.errors import BackendAuthenticationError, BackendError, LeaseLost
+from proctoring.errors import BackendAuthenticationError, BackendError
 from proctoring.outbox.circuits import shorten, wished_pause
 from proctoring.signals import announce, booking_check_wanted
 
@@ -25,21 +23,23 @@ def claim_to_check(backend: str, *, now: datetime, limit: int) -> list[Booking]:
     """Take up to ``limit`` bookings about which this vendor is to be asked. Three statements. A claim is a lease, and
     counts as a check."""
     due = Booking.objects.due_to_check(now).filter(backend=backend)
-    keys = list(due.order_by("next_check_at", "pk").values_list("pk", flat=True)[:limit])
-    if not keys:
-        return []
-    worker = uuid.uuid4().hex
-    due.filter(pk__in=keys).update(claimed_until=lease(now), claimed_by=worker, check_count=F("check_count") + 1)
-    rows = Booking.objects.filter(claimed_by=worker, pk__in=keys)
-    return list(rows.select_related("exam", "plan").order_by("next_check_at", "pk"))
+    return claim(due.order_by("next_check_at", "pk"), count="check_count", now=now, limit=limit)
 
 
-def renew(booking: Booking, *, now: datetime) -> None:
-    """Begin the lease anew just before the call. Raises ``LeaseLost`` where another worker has the booking by now, or
-    a person has decided about it."""
-    held = Booking.objects.filter(pk=booking.pk, claimed_by=booking.claimed_by, status=booking.status)
-    if not held.update(claimed_until=lease(now)):
-        raise LeaseLost("Another worker has taken this booking over.")
+def renew(booking: Booking, *, now: datetime) -> bool:
+    """Begin the lease anew just before the call. False where the call is not this worker's to make any more: another
+    one has the booking by now, or a person has decided about it."""
+    with locked(booking) as row:
+        if _is_in_hand(row, booking):
+            Booking.objects.filter(pk=row.pk).update(claimed_until=lease(now))
+            return True
+        _abandon(row, booking, now=now)
+    return False
+
+
+def workers_are_lost(booking: Booking) -> bool:
+    """Whether more checks were begun than there are tries: their workers did not come back from the call."""
+    return booking.check_count > settings.booking_check_tries
 
 
 def apply_report(booking: Booking, report: BookingReport, *, now: datetime) -> None:
@@ -47,7 +47,9 @@ def apply_report(booking: Booking, report: BookingReport, *, now: datetime) -> N
     with locked(booking) as row:
         if not _is_in_hand(row, booking):
             _abandon(row, booking, now=now)
-        elif row.status == Status.CONFIRMED:
+            return
+        wish = _wish(row, booking)
+        if row.status == Status.CONFIRMED:
             _look_after(row, report, now=now)
         elif report.state == BookingState.CONFIRMED:
             existing = report.reason == BookingWord.EXISTS
@@ -63,6 +65,7 @@ def apply_report(booking: Booking, report: BookingReport, *, now: datetime) -> N
         else:
             row.last_error = ""
             schedule_check(row, now=now)
+        _grant(row, wish)
 
 
 def note_check_failure(booking: Booking, error: BackendError, *, now: datetime) -> None:
@@ -71,6 +74,7 @@ def note_check_failure(booking: Booking, error: BackendError, *, now: datetime) 
         if not _is_in_hand(row, booking):
             _abandon(row, booking, now=now)
             return
+        wish = _wish(row, booking)
         row.last_error = shorten(error)
         if row.status == Status.CONFIRMED:
             schedule_recheck(row, now=now)
@@ -82,6 +86,7 @@ def note_check_failure(booking: Booking, error: BackendError, *, now: datetime) 
             _reject(row, states.CHECK_EXHAUSTED, now=now)
         else:
             schedule_check(row, now=now, retry_after=wished_pause(error.retry_after), code=CHECK_LATER)
+        _grant(row, wish)
 
 
 def rest(bookings: Collection[Booking], *, now: datetime, until: datetime) -> None:
@@ -90,6 +95,7 @@ def rest(bookings: Collection[Booking], *, now: datetime, until: datetime) -> No
     for booking in bookings:
         with locked(booking) as row:
             if not _is_in_hand(row, booking):
+                _abandon(row, booking, now=now)
                 continue
             if row.status == Status.SENT and now >= row.starts_at:
                 _reject(row, states.CHECK_EXHAUSTED, now=now)
@@ -105,7 +111,7 @@ def hear_of_update(booking: Booking, *, now: datetime) -> bool:
         if row.status not in CHECKED:
             log(row, CHECK_ABANDONED, now=now, booking_status=row.status)
             return False
-        Booking.objects.filter(pk=row.pk).update(next_check_at=now)
+        check_at_once(row, now=now)
         if row.status == Status.SENT:
             log(row, states.CHECK_SCHEDULED, now=now)
         announce(booking_check_wanted, booking=row)
@@ -114,11 +120,23 @@ def hear_of_update(booking: Booking, *, now: datetime) -> bool:
 
 def _look_after(row: Booking, report: BookingReport, *, now: datetime) -> None:
     """A confirmed booking that the vendor withdraws is rejected; anything else it says leaves it as it is."""
+    row.last_error = ""
     if report.state != BookingState.REJECTED:
         schedule_recheck(row, now=now)
         return
     reason = states.NO_CAPACITY if report.reason == BookingWord.NO_CAPACITY else states.UNKNOWN
     move(row, Status.REJECTED, reason, actor=Actor.SYSTEM, now=now, error="withdrawn by the vendor")
+
+
+def _wish(row: Booking, claimed: Booking) -> datetime | None:
+    """Since when somebody wants the vendor asked again: while the call was under way it may have changed its mind, so
+    this answer may be the one before."""
+    return row.next_check_at if row.next_check_at != claimed.next_check_at else None
+
+
+def _grant(row: Booking, wish: datetime | None) -> None:
+    if wish is not None and row.status in CHECKED:
+        Booking.objects.filter(pk=row.pk).update(next_check_at=wish)
 
 
 def _is_in_hand(row: Booking, claimed: Booking) -> bool:
@@ -130,7 +148,9 @@ def _abandon(row: Booking, claimed: Booking, *, now: datetime) -> None:
         # Another worker has it, and writes.
         return
     log(row, CHECK_ABANDONED, now=now, booking_status=row.status)
-    Booking.objects.filter(pk=row.pk, claimed_by=claimed.claimed_by).update(claimed_until=None, claimed_by="")
+    if row.claimed_by == claimed.claimed_by:
+        Booking.objects.filter(pk=row.pk).update(claimed_until=None, claimed_by="")
+        cancellations.hurry(row, now=now)
 
 
 def _is_last(row: Booking, *, now: datetime) -> bool:

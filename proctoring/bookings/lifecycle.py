@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from proctoring.bookings import states
+from proctoring.bookings import cancellations, states
 from proctoring.bookings.models import Booking, BookingLogEntry, LiveSession
 from proctoring.bookings.states import Actor, Status, can_become
 from proctoring.errors import IllegalTransition
-from proctoring.outbox.models import DeliveryTarget, Operation
-from proctoring.outbox.services import promise_call
 from proctoring.signals import announce, booking_status_changed
 
 if TYPE_CHECKING:
@@ -33,6 +30,21 @@ def locked(booking: Booking) -> Iterator[Booking]:
         yield row
 
 
+@contextmanager
+def locked_all(bookings: Iterable[Booking]) -> Iterator[list[Booking]]:
+    """The same for many, in the order of their keys.
+
+    Found by their keys alone: InnoDB locks by way of any index that a further condition fits, and then waits for
+    somebody who has the row and is about to change that index.
+    """
+    loaded = {booking.pk: booking for booking in bookings}
+    with transaction.atomic():
+        rows = list(Booking.objects.select_for_update().filter(pk__in=loaded).order_by("pk"))
+        for row in rows:
+            row._state.fields_cache.update(loaded[row.pk]._state.fields_cache)
+        yield rows
+
+
 def move(
     booking: Booking,
     new: Status,
@@ -47,10 +59,13 @@ def move(
     """Take one step of the table and write its entry. The caller holds the lock. Raises ``IllegalTransition``.
 
     The system's steps are a worker's, whose claim ends with them. A person's leave a claim as it is: whoever has the
-    booking in hand finds it in another status, and until then nobody knows whether a call is under way.
+    booking in hand finds it in another status, and until then nobody knows whether a call is under way. What was
+    rejected and is wanted again is not cancelled any more.
     """
     old = Status(booking.status)
     refuse_step(booking, new, code, actor)
+    if old == Status.REJECTED:
+        cancellations.take_back(booking)
     booking.status = new
     booking.rejection_reason = code if new == Status.REJECTED else ""
     booking.next_send_at = now if new == Status.SCHEDULED else None
@@ -124,22 +139,4 @@ def entry_of(
         context=facts,
         comment=comment[:REASON_LENGTH],
         by=by if by is not None and by.is_authenticated else None,
-    )
-
-
-def promise_cancellation(booking: Booking, *, now: datetime) -> None:
-    """Owe the vendor the proctors back, unless it cannot have heard of the booking. The caller holds the lock.
-
-    A call may have reached it although no answer came: then it is told the reference alone.
-    """
-    tried = booking.external_id is not None or booking.send_tries > 0
-    if not tried and not booking.log.exclude(code=states.SCHEDULED).exists():
-        return
-    promise_call(
-        backend=booking.backend,
-        operation=Operation.CANCEL_BOOKING,
-        target=DeliveryTarget.BOOKING,
-        target_id=booking.pk,
-        key=f"{Operation.CANCEL_BOOKING.value}-{uuid.uuid4().hex}",
-        now=now,
     )

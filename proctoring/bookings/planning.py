@@ -26,7 +26,7 @@ from proctoring.host import host
 if TYPE_CHECKING:
     from proctoring.host import User
 
-BATCH = 500
+BATCH = 1000
 MAX_CANDIDATES = 10_000
 """Of one plan."""
 

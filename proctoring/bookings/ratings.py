@@ -13,8 +13,8 @@ from proctoring.backends.live import RatingRecord
 from proctoring.backends.types import AttemptRated
 from proctoring.bookings import log_codes
 from proctoring.bookings.lifecycle import entry_of, log
-from proctoring.bookings.models import Booking, BookingLogEntry, LiveSession, RatingState
-from proctoring.bookings.sessions import attempts_of
+from proctoring.bookings.models import BookingLogEntry, LiveSession, RatingState
+from proctoring.bookings.sessions import AHEAD, attempts_of
 from proctoring.conf import settings
 from proctoring.outbox.services import backoff
 from proctoring.reviews.models import RatingSource
@@ -23,20 +23,23 @@ from proctoring.signals import announce, rating_announced
 
 BATCH = 500
 
-WRITTEN = ["attempt", "rating_state", "next_rating_at", "rating_tries", "rated_at"]
+CLOSED = (RatingState.RATED, RatingState.ABANDONED)
+"""Nothing is expected of the vendor."""
+
+WAITING = ["rating_state", "next_rating_at", "rating_tries"]
+WRITTEN = [*WAITING, "attempt", "rated_at"]
 
 
 def announce_rating(session: LiveSession, *, now: datetime) -> None:
     """The vendor says that it has rated the session: the rating is to be fetched. The caller has a transaction."""
     session.rating_state, session.next_rating_at, session.rating_tries = RatingState.ANNOUNCED, now, 0
-    session.save(update_fields=WRITTEN[1:4])
-    log(_booking(session), log_codes.RATING_ANNOUNCED, now=now, session=session)
+    session.save(update_fields=WAITING)
+    log(session.booking, log_codes.RATING_ANNOUNCED, now=now, session=session)
     announce(rating_announced, session=session)
 
 
 def store_told_rating(session: LiveSession, record: RatingRecord, *, now: datetime) -> bool:
-    """The vendor's message says the rating itself. True where it counts now. The caller has a transaction."""
-    log(_booking(session), log_codes.RATING_ANNOUNCED, now=now, session=session)
+    """The vendor's message says the rating itself. True where it is new. The caller has a transaction."""
     session.rating_state = RatingState.ANNOUNCED
     return take_in_ratings([(session, record)], source=RatingSource.WEBHOOK, now=now) == 1
 
@@ -51,33 +54,35 @@ def sessions_known_as(backend: str, external_ids: Sequence[str]) -> dict[str, Li
 
 
 def take_in_ratings(rated: Sequence[tuple[LiveSession, RatingRecord]], *, source: RatingSource, now: datetime) -> int:
-    """Store what was rated, with its entry in the log, or write why a rating was dropped. What was taken in before
-    changes nothing. A constant number of statements. Returns how many ratings are new.
+    """Store what was rated, with its entry in the log, or write why a rating was dropped. What is here, or was dropped
+    before, leaves no entry. A constant number of statements. Returns how many ratings are new.
 
     Sessions need ``booking`` and ``exam`` loaded.
     """
-    news = [(session, record) for session, record in rated if not _was_taken_in(session, record)]
-    if not news:
+    if not rated:
         return 0
     with transaction.atomic():
-        attempts = attempts_of([session for session, _record in news])
-        fitting, entries = [], []
-        for session, record in news:
+        attempts = attempts_of([session for session, _record in rated])
+        fitting: list[tuple[LiveSession, RatingRecord]] = []
+        changed: dict[int, LiveSession] = {}
+        entries: list[BookingLogEntry] = []
+        for session, record in rated:
             code = _complaint(session, record, attempts.get(session.pk))
             if code is None:
                 fitting.append((session, record))
-            else:
-                _close(session, RatingState.ABANDONED, record)
-                entries.append(_entry(session, code, now=now))
-        ratings = record_ratings(
-            [(attempts[session.pk], as_event(record, now=now)) for session, record in fitting], source=source, now=now
-        )
+            elif not _was_dropped(session, record, now=now):
+                _drop(session, record, now=now)
+                changed[session.pk] = session
+                entries += _entries(session, code, source=source, now=now)
+        events = [(attempts[session.pk], as_event(record, now=now)) for session, record in fitting]
+        ratings = record_ratings(events, source=source, now=now)
         for (session, record), rating in zip(fitting, ratings, strict=True):
-            _close(session, RatingState.RATED, record)
-            session.attempt = attempts[session.pk]
             if rating is not None:
-                entries.append(_entry(session, log_codes.RATING_STORED, now=now))
-        LiveSession.objects.bulk_update([session for session, _record in news], WRITTEN, batch_size=BATCH)
+                entries += _entries(session, log_codes.RATING_STORED, source=source, now=now)
+            if rating is not None or session.rating_state not in CLOSED:
+                _close(session, record, attempts[session.pk], now=now)
+                changed[session.pk] = session
+        LiveSession.objects.bulk_update(changed.values(), WRITTEN, batch_size=BATCH)
         BookingLogEntry.objects.bulk_create(entries, batch_size=BATCH)
     return sum(rating is not None for rating in ratings)
 
@@ -97,14 +102,17 @@ def note_vain_look(backend: str, *, now: datetime, since: datetime, for_good: bo
     done, last = 0, 0
     while True:
         with transaction.atomic():
-            some = list(looked_for.filter(pk__gt=last).order_by("pk").select_for_update()[:BATCH])
-            prefetch_related_objects(some, "booking__exam", "exam")
-            if not some:
+            keys = list(looked_for.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH])
+            if not keys:
                 return done
+            # By their keys alone: InnoDB would lock by way of the index that is about to be changed.
+            rows = LiveSession.objects.select_for_update().filter(pk__in=keys).order_by("pk")
+            some = [one for one in rows if one.next_rating_at is not None and one.next_rating_at <= since]
+            prefetch_related_objects(some, "booking__exam", "exam")
             entries = [_entry(session, _look_again(session, now=now, for_good=for_good), now=now) for session in some]
             LiveSession.objects.bulk_update(some, WRITTEN, batch_size=BATCH)
             BookingLogEntry.objects.bulk_create(entries, batch_size=BATCH)
-        done, last = done + len(some), some[-1].pk
+        done, last = done + len(some), keys[-1]
 
 
 def _look_again(session: LiveSession, *, now: datetime, for_good: bool) -> str:
@@ -116,13 +124,17 @@ def _look_again(session: LiveSession, *, now: datetime, for_good: bool) -> str:
     return log_codes.RATING_LATER
 
 
-def _was_taken_in(session: LiveSession, record: RatingRecord) -> bool:
-    """A list shows the same rows at every reading."""
-    if session.rating_state not in (RatingState.RATED, RatingState.ABANDONED):
+def _was_dropped(session: LiveSession, record: RatingRecord, *, now: datetime) -> bool:
+    """A list shows the same rows at every reading. One without a moment that can be believed is the one before."""
+    if session.rating_state not in CLOSED:
         return False
-    if record.rated_at is None:
-        return True
-    return session.rated_at is not None and record.rated_at <= session.rated_at
+    moment = _moment(record, now)
+    return moment is None or (session.rated_at is not None and moment <= session.rated_at)
+
+
+def _moment(record: RatingRecord, now: datetime) -> datetime | None:
+    """When it was rated; None where the vendor does not say, or has a clock that is far ahead."""
+    return record.rated_at if record.rated_at is not None and record.rated_at <= now + AHEAD else None
 
 
 def _complaint(session: LiveSession, record: RatingRecord, attempt: Attempt | None) -> str | None:
@@ -136,9 +148,22 @@ def _complaint(session: LiveSession, record: RatingRecord, attempt: Attempt | No
     return None
 
 
-def _close(session: LiveSession, state: RatingState, record: RatingRecord) -> None:
-    session.rating_state, session.next_rating_at = state, None
-    session.rated_at = record.rated_at or session.rated_at
+def _close(session: LiveSession, record: RatingRecord, attempt: Attempt, *, now: datetime) -> None:
+    session.rating_state, session.next_rating_at = RatingState.RATED, None
+    session.attempt = attempt
+    _remember(session, record, now=now)
+
+
+def _drop(session: LiveSession, record: RatingRecord, *, now: datetime) -> None:
+    """A session that has a rating keeps its state: the log says the rest."""
+    if session.rating_state != RatingState.RATED:
+        session.rating_state, session.next_rating_at = RatingState.ABANDONED, None
+    _remember(session, record, now=now)
+
+
+def _remember(session: LiveSession, record: RatingRecord, *, now: datetime) -> None:
+    moments = [one for one in (session.rated_at, _moment(record, now)) if one is not None]
+    session.rated_at = max(moments, default=None)
 
 
 def as_event(record: RatingRecord, *, now: datetime) -> AttemptRated:
@@ -153,8 +178,10 @@ def as_event(record: RatingRecord, *, now: datetime) -> AttemptRated:
     )
 
 
-def _booking(session: LiveSession) -> Booking:
-    return Booking.objects.select_related("exam").get(pk=session.booking_id)
+def _entries(session: LiveSession, code: str, *, source: RatingSource, now: datetime) -> list[BookingLogEntry]:
+    """A message that says the rating announces it as well."""
+    announced = [log_codes.RATING_ANNOUNCED] if source == RatingSource.WEBHOOK else []
+    return [_entry(session, one, now=now) for one in (*announced, code)]
 
 
 def _entry(session: LiveSession, code: str, *, now: datetime) -> BookingLogEntry:

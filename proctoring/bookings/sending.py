@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import Case, F, QuerySet, When
 
 from proctoring.backends import backends
 from proctoring.backends.live import BookingAnswer, BookingLimits, BookingWord
-from proctoring.bookings import states
-from proctoring.bookings.lifecycle import locked, log, move, promise_cancellation, save
+from proctoring.bookings import cancellations, states
+from proctoring.bookings.lifecycle import locked, locked_all, log, move, save
 from proctoring.bookings.log_codes import SENDING_ABANDONED
 from proctoring.bookings.models import Booking, LiveSession
 from proctoring.bookings.planning import bookable
 from proctoring.bookings.states import Actor, Status
+from proctoring.bookings.timing import claim, lease, schedule_check, schedule_recheck
 from proctoring.conf import settings
 from proctoring.errors import BackendAuthenticationError, BackendError, UnknownBackend
 from proctoring.inbox.services import wake_waiting
 from proctoring.outbox.circuits import shorten
-from proctoring.outbox.models import Delivery, DeliveryTarget, Operation
 from proctoring.outbox.services import backoff
 
 WAIT = timedelta(seconds=60)
@@ -34,6 +33,9 @@ REASONS = {
     BookingWord.TOO_LATE: states.TOO_LATE,
 }
 """A vendor's word → the reason under which a booking is rejected; any other is unknown here."""
+
+TAKEN_IN = (BookingWord.ACCEPTED, BookingWord.EXISTS)
+"""The vendor holds the booking, and has said under which id."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,14 +50,7 @@ def claim_to_send(backend: str, *, now: datetime, limit: int) -> list[Booking]:
     """Take up to ``limit`` scheduled bookings of this vendor for this worker, the earliest window first. Three
     statements. A claim is a lease, and counts as a try."""
     due = Booking.objects.due_to_send(now).filter(backend=backend)
-    keys = list(due.order_by("starts_at", "pk").values_list("pk", flat=True)[:limit])
-    if not keys:
-        return []
-    worker = uuid.uuid4().hex
-    # A worker that chose the same rows a moment ago has set its claim by now: the condition lets it keep them.
-    due.filter(pk__in=keys).update(claimed_until=lease(now), claimed_by=worker, send_tries=F("send_tries") + 1)
-    rows = Booking.objects.filter(claimed_by=worker, pk__in=keys)
-    return list(rows.select_related("exam", "plan").order_by("starts_at", "pk"))
+    return claim(due.order_by("starts_at", "pk"), count="send_tries", now=now, limit=limit)
 
 
 def prepare(booking: Booking, *, now: datetime) -> Ready | None:
@@ -63,19 +58,36 @@ def prepare(booking: Booking, *, now: datetime) -> Ready | None:
     something else, or is another worker's by now."""
     with locked(booking) as row:
         if not _is_in_hand(row, booking):
-            _abandon(row, None, now=now)
+            _abandon(row, booking, None, now=now)
             return None
-        why = obstacle(row, now=now)
+        why, error = obstacle(row, now=now), ""
+        if why is None and row.send_tries > settings.booking_send_tries:
+            why, error = states.SENDING_FAILED, "given up: its workers did not come back from the call"
         if why is not None:
-            move(row, Status.REJECTED, why, actor=Actor.SYSTEM, now=now)
+            _reject(row, why, error, may_be_held=row.send_tries > 1, now=now)
             return None
-        if _cancellation_is_owed(row):
+        if cancellations.is_awaited(row):
             _put_off(
                 row, step="waits_for_cancellation", error="the vendor has not cancelled the former booking", now=now
             )
             return None
         sessions = bookable(row.sessions.all(), row.plan).order_by("candidate_number")
         return Ready(booking=booking, sessions=list(sessions))
+
+
+def renew(ready: Sequence[Ready], *, now: datetime) -> list[Ready]:
+    """Begin the leases anew just before the call, and leave out what is not in hand any more: another worker has it, or
+    a person has decided about it. Two statements."""
+    claimed = {one.booking.pk: one.booking for one in ready}
+    held = set()
+    with locked_all(claimed.values()) as rows:
+        for row in rows:
+            if _is_in_hand(row, claimed[row.pk]):
+                held.add(row.pk)
+            else:
+                _abandon(row, claimed[row.pk], None, now=now)
+        Booking.objects.filter(pk__in=held).update(claimed_until=lease(now))
+    return [one for one in ready if one.booking.pk in held]
 
 
 def obstacle(booking: Booking, *, now: datetime) -> str | None:
@@ -97,9 +109,9 @@ def apply_answer(booking: Booking, answer: BookingAnswer, *, now: datetime) -> N
     """
     with locked(booking) as row:
         if not _is_in_hand(row, booking):
-            _abandon(row, answer, now=now)
+            _abandon(row, booking, answer, now=now)
             return
-        if answer.word in (BookingWord.ACCEPTED, BookingWord.EXISTS):
+        if answer.word in TAKEN_IN:
             _keep_id(row, answer.external_id, now=now)
         if answer.word == BookingWord.ACCEPTED:
             row.check_count = 0
@@ -114,93 +126,68 @@ def apply_answer(booking: Booking, answer: BookingAnswer, *, now: datetime) -> N
 
 
 def note_send_failure(booking: Booking, error: BackendError, *, now: datetime) -> None:
-    """Sending failed: later, or never. Wrong credentials are never tried again."""
+    """Sending failed: later, or never. Wrong credentials are never tried again. What is given up is cancelled where the
+    vendor may have heard of it."""
     with locked(booking) as row:
+        was_tried = row.send_tries > 1
         if not _is_in_hand(row, booking):
-            _abandon(row, None, now=now)
+            _abandon(row, booking, None, now=now)
         elif isinstance(error, BackendAuthenticationError):
-            _reject(row, states.SENDING_REFUSED, error, now=now)
+            _reject(row, states.SENDING_REFUSED, shorten(error), may_be_held=was_tried, now=now)
         elif not error.retryable or row.send_tries >= settings.booking_send_tries:
-            _reject(row, states.SENDING_FAILED, error, now=now)
+            _reject(row, states.SENDING_FAILED, shorten(error), may_be_held=error.retryable or was_tried, now=now)
         else:
             pause = backoff(row.send_tries, error.retry_after, first_seconds=settings.delivery_backoff_seconds)
             _put_off(row, step="sending_postponed", error=shorten(error), now=now, pause=pause, is_try=True)
 
 
-def give_back(bookings: Collection[Booking], *, until: datetime, why: str = "") -> None:
-    """Leave claimed bookings to the next worker, untried. One statement a worker's name."""
-    for worker in {one.claimed_by for one in bookings}:
-        held = Booking.objects.filter(
-            pk__in=[one.pk for one in bookings], claimed_by=worker, status=Status.SCHEDULED, send_tries__gt=0
+def give_back(bookings: Collection[Booking], *, now: datetime, until: datetime, why: str) -> None:
+    """Leave claimed bookings to the next worker, untried. Two statements, and one more for each that a person has
+    decided about meanwhile."""
+    claimed = {one.pk: one for one in bookings}
+    with locked_all(bookings) as rows:
+        mine = [row for row in rows if _is_in_hand(row, claimed[row.pk])]
+        Booking.objects.filter(pk__in=[row.pk for row in mine]).update(
+            claimed_until=None,
+            claimed_by="",
+            next_send_at=until,
+            # One that was scheduled anew meanwhile has no try yet.
+            send_tries=Case(When(send_tries__gt=0, then=F("send_tries") - 1), default=0),
+            last_error=why,
         )
-        held.update(
-            claimed_until=None, claimed_by="", next_send_at=until, send_tries=F("send_tries") - 1, last_error=why
-        )
+        for row in rows:
+            if row not in mine:
+                _abandon(row, claimed[row.pk], None, now=now)
 
 
-def wake_bookings(*, now: datetime, **which: object) -> None:
-    """What scheduled bookings waited for has happened: they are due at once. ``which``: fields of ``Booking``."""
-    Booking.objects.filter(status=Status.SCHEDULED, next_send_at__gt=now, **which).update(next_send_at=now)
-
-
-def is_shared(booking: Booking) -> bool:
-    """Whether a booking that is not given up stands for the same one at the vendor: it "existed already"."""
-    if booking.external_id is None:
-        return False
-    same = Booking.objects.filter(backend=booking.backend, external_id=booking.external_id, status__in=states.LIVE)
-    return same.exclude(pk=booking.pk).exists()
-
-
-def schedule_check(row: Booking, *, now: datetime, retry_after: float | None = None, code: str = "") -> None:
-    """Have the vendor asked later, and write so. The caller holds the lock; the claim ends."""
-    pause = backoff(row.check_count + 1, retry_after, first_seconds=settings.booking_check_seconds)
-    # Not after the window has opened: then is the last moment at which an answer helps.
-    row.next_check_at = max(min(now + pause, row.starts_at), now + timedelta(seconds=1))
-    Booking.objects.filter(pk=row.pk).update(
-        next_check_at=row.next_check_at, claimed_until=None, claimed_by="", last_error=row.last_error
-    )
-    log(row, code or states.CHECK_SCHEDULED, now=now)
-
-
-def schedule_recheck(row: Booking, *, now: datetime) -> None:
-    """Look now and then whether what was confirmed still holds: a vendor may withdraw it, and its word may get lost."""
-    at = now + timedelta(hours=settings.booking_recheck_hours)
-    row.next_check_at = at if at < row.starts_at else None
-    Booking.objects.filter(pk=row.pk).update(next_check_at=row.next_check_at, claimed_until=None, claimed_by="")
-
-
-def lease(now: datetime) -> datetime:
-    return now + timedelta(seconds=settings.lease_seconds)
+def wake_bookings(which: QuerySet[Booking], *, now: datetime) -> None:
+    """What scheduled bookings waited for has happened: they are due at once."""
+    with locked_all(which.filter(status=Status.SCHEDULED, next_send_at__gt=now)) as rows:
+        late = [row.pk for row in rows if row.status == Status.SCHEDULED]
+        Booking.objects.filter(pk__in=late).update(next_send_at=now)
 
 
 def _is_in_hand(row: Booking, claimed: Booking) -> bool:
     return row.status == Status.SCHEDULED and row.claimed_by == claimed.claimed_by
 
 
-def _abandon(row: Booking, answer: BookingAnswer | None, *, now: datetime) -> None:
+def _abandon(row: Booking, claimed: Booking, answer: BookingAnswer | None, *, now: datetime) -> None:
     """This worker comes too late. One that lost its lease to another only goes: the other one writes."""
     if row.status == Status.SCHEDULED:
         return
     log(row, SENDING_ABANDONED, now=now, booking_status=row.status)
-    Booking.objects.filter(pk=row.pk).update(claimed_until=None, claimed_by="")
-    if answer is None or answer.word not in (BookingWord.ACCEPTED, BookingWord.EXISTS):
+    if row.claimed_by == claimed.claimed_by:
+        row.claimed_until, row.claimed_by = None, ""
+        Booking.objects.filter(pk=row.pk).update(claimed_until=None, claimed_by="")
+        cancellations.hurry(row, now=now)
+    if answer is None or answer.word not in TAKEN_IN:
         return
-    if row.external_id is None:
+    is_given_up = row.status in (Status.CANCELLED, Status.REJECTED)
+    if row.external_id is None or (is_given_up and row.external_id != answer.external_id):
         _keep_id(row, answer.external_id, now=now)
         save(row, reason="the vendor's answer came late")
-    if row.status in (Status.CANCELLED, Status.REJECTED) and not _cancellation_is_owed(row):
-        promise_cancellation(row, now=now)
-
-
-def _cancellation_is_owed(row: Booking) -> bool:
-    """Whether the vendor has yet to be told that this booking, or what it replaces, is given up."""
-    mine = [row.pk]
-    if row.plan.replaces_id is not None:
-        mine += Booking.objects.filter(plan=row.plan.replaces_id).values_list("pk", flat=True)
-    owed = Delivery.objects.owed().filter(
-        operation=Operation.CANCEL_BOOKING, target=DeliveryTarget.BOOKING, target_id__in=mine
-    )
-    return owed.exists()
+    if is_given_up:
+        cancellations.promise_unless_waiting(row, now=now)
 
 
 def _keep_id(row: Booking, external_id: str, *, now: datetime) -> None:
@@ -208,8 +195,11 @@ def _keep_id(row: Booking, external_id: str, *, now: datetime) -> None:
     wake_waiting(row.backend, external_id, now=now)
 
 
-def _reject(row: Booking, code: str, error: BackendError, *, now: datetime) -> None:
-    move(row, Status.REJECTED, code, actor=Actor.SYSTEM, now=now, error=shorten(error))
+def _reject(row: Booking, code: str, error: str, *, may_be_held: bool, now: datetime) -> None:
+    """``may_be_held``: an earlier call may have reached the vendor although its answer did not reach us."""
+    if may_be_held:
+        cancellations.promise_cancellation(row, now=now)
+    move(row, Status.REJECTED, code, actor=Actor.SYSTEM, now=now, error=error)
 
 
 def _put_off(

@@ -11,12 +11,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from proctoring.bookings import states
+from proctoring.bookings.cancellations import promise_cancellation
 from proctoring.bookings.doctor import ADVICE
-from proctoring.bookings.lifecycle import locked, log, move, promise_cancellation, refuse_step, save
+from proctoring.bookings.lifecycle import locked, log, move, refuse_step, save
 from proctoring.bookings.models import Booking, BookingPlan, LiveSession, Selection
 from proctoring.bookings.planning import Wish, bookable, limits_of, plan_bookings, refuse_impossible
 from proctoring.bookings.sending import obstacle
 from proctoring.bookings.states import CHECKED, LIVE, Actor, Status
+from proctoring.bookings.timing import check_at_once
 from proctoring.errors import Conflict, IllegalTransition, InvalidInput, RuleBroken
 from proctoring.signals import announce, booking_check_wanted
 
@@ -99,14 +101,12 @@ def check_now(booking: Booking, *, by: User, actor: Actor, now: datetime | None 
     now = now or timezone.now()
     with locked(booking) as row:
         if row.status == Status.REJECTED and row.advice is not None and row.advice.may_check_again and row.external_id:
-            row.check_count = 0
             move(row, Status.SENT, states.CHECK_SCHEDULED, actor=actor, by=by, now=now)
-        elif row.status in CHECKED and row.external_id:
-            log(row, states.CHECK_SCHEDULED, now=now, by=by)
-        else:
+        elif row.status not in CHECKED or not row.external_id:
             raise IllegalTransition(_("The vendor holds nothing of this booking that it could be asked about."))
-        row.next_check_at = now
-        Booking.objects.filter(pk=row.pk).update(next_check_at=now)
+        elif row.status == Status.SENT:
+            log(row, states.CHECK_SCHEDULED, now=now, by=by)
+        check_at_once(row, now=now)
         announce(booking_check_wanted, booking=row)
     return row
 
@@ -118,8 +118,8 @@ def change_draft(booking: Booking, changes: Mapping[str, object], *, by: User) -
     Raises ``Conflict`` (``not_a_draft``), ``InvalidInput`` and ``RuleBroken`` as ``plan_bookings``.
     """
     with transaction.atomic():
-        parts = Booking.objects.select_for_update().filter(plan=booking.plan_id, status=Status.DRAFT).order_by("pk")
-        drafts = {part.pk: part for part in parts}
+        parts = Booking.objects.select_for_update().filter(plan=booking.plan_id).order_by("pk")
+        drafts = {part.pk: part for part in parts if part.status == Status.DRAFT}
         if booking.pk not in drafts:
             raise Conflict(_("Only a draft can be changed so."), code="not_a_draft")
         for draft in drafts.values():

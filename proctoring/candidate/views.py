@@ -53,7 +53,8 @@ def exam_page(request: HttpRequest, exam_id: int) -> HttpResponse:
 @never_cache
 @require_safe
 def exam_state(request: HttpRequest, exam_id: int) -> JsonResponse:
-    """What the page's script asks for again and again. Two statements beside those for the person and the host.
+    """What the page's script asks for again and again. Two statements beside those for the person and the host, and
+    those that say until when one may begin, where the due date has passed and the person has not.
 
     Whoever is not logged in gets 401 in JSON: with ``LoginRequiredMiddleware`` the script would meet a redirect.
     """

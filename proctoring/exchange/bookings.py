@@ -7,19 +7,20 @@ same one to the vendor, because its reference is.
 from __future__ import annotations
 
 import logging
+import random
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from proctoring.backends import backends
 from proctoring.backends.base import Backend
-from proctoring.backends.live import BookedCandidate, BookingAnswer, BookingReport, BookingRequest, BookingWord
+from proctoring.backends.live import BookedCandidate, BookingAnswer, BookingReport, BookingRequest
 from proctoring.bookings import checking, sending
 from proctoring.bookings.models import Booking
 from proctoring.bookings.sending import Ready
-from proctoring.errors import BackendAuthenticationError, BackendError, LeaseLost, NotConfigured, UnknownBackend
+from proctoring.errors import BackendAuthenticationError, BackendError, NotConfigured, UnknownBackend
 from proctoring.exams.services import owe_registration
 from proctoring.exchange.lists import may_call
 from proctoring.outbox import circuits
@@ -31,45 +32,26 @@ PAUSE = timedelta(seconds=30)
 """While a vendor's circuit is open."""
 
 
-def vendors_with_bookings() -> Iterator[str]:
-    """The vendors that bookings here name, whatever is configured now: one that is gone must not be waited for."""
+def vendors_with_bookings() -> list[str]:
+    """The vendors that bookings here name, whatever is configured now: one that is gone must not be waited for. In any
+    order, so that one with a long queue does not keep the same others waiting at every run."""
     named = Booking.objects.filter(status__in=("scheduled", "sent", "confirmed")).order_by()
-    yield from sorted(named.values_list("backend", flat=True).distinct())
+    aliases = list(named.values_list("backend", flat=True).distinct())
+    random.shuffle(aliases)
+    return aliases
 
 
 def send_batch(alias: str, *, limit: int) -> int:
-    """Send up to ``limit`` bookings of this vendor in one call. Returns how many were claimed.
+    """Send up to ``limit`` bookings of this vendor, all in one call as long as it will have them. Returns how many were
+    claimed.
 
     Never raises for what a vendor or a plugin does: the bookings say what happened.
     """
     now = timezone.now()
     claimed = sending.claim_to_send(alias, now=now, limit=limit)
     ready = [one for booking in claimed if (one := sending.prepare(booking, now=now)) is not None]
-    if not ready:
-        return len(claimed)
-    held = [one.booking for one in ready]
-    try:
-        backend = backends[alias]
-        ready = _registered(backend, ready, now=now)
-        if not ready:
-            return len(claimed)
-        if not may_call(alias, now=now):
-            sending.give_back(held, until=now + PAUSE, why="calls to the vendor rest")
-            return len(claimed)
-        answers = _book(backend, ready)
-    except BackendError as error:
-        _note_health(alias, error)
-        _note_failures(ready, error)
-    except (UnknownBackend, NotConfigured) as ours:
-        _note_failures(ready, BackendError(str(ours)))
-    # A plugin's mistake must not stop the other vendors' bookings. Its words may hold anything: they go to the log.
-    except Exception as mistake:
-        logger.exception("%s bookings of %s could not be sent", len(ready), alias)
-        circuits.end_trial(alias)
-        _note_failures(ready, BackendError(f"unforeseen {type(mistake).__name__}, see the log"))
-    else:
-        circuits.note_vendor_answered(alias, now=timezone.now())
-        _apply(ready, answers)
+    if ready:
+        _send(alias, ready)
     return len(claimed)
 
 
@@ -78,38 +60,88 @@ def check_batch(alias: str, *, limit: int) -> int:
     now = timezone.now()
     claimed = checking.claim_to_check(alias, now=now, limit=limit)
     for at, booking in enumerate(claimed):
-        if not may_call(alias, now=timezone.now()):
-            checking.rest(claimed[at:], now=timezone.now(), until=timezone.now() + PAUSE)
+        now = timezone.now()
+        if not may_call(alias, now=now):
+            checking.rest(claimed[at:], now=now, until=now + PAUSE)
             break
-        _check(alias, booking)
+        if checking.renew(booking, now=now):
+            _check(alias, booking)
+        else:
+            circuits.end_trial(alias)
     return len(claimed)
 
 
-def _check(alias: str, booking: Booking) -> None:
+def _send(alias: str, ready: Sequence[Ready]) -> None:
+    now = timezone.now()
     try:
-        checking.renew(booking, now=timezone.now())
-    except LeaseLost:
-        logger.warning("booking %s was taken over by another worker", booking.pk)
-        circuits.end_trial(alias)
-        return
-    try:
-        report: BookingReport | None = backends[alias].fetch_booking(booking.external_id or "")
-        failure = None
+        backend = backends[alias]
+        ready = sending.renew(_registered(backend, ready, now=now), now=now)
+        if not ready:
+            return
+        if not may_call(alias, now=now):
+            held = [one.booking for one in ready]
+            sending.give_back(held, now=now, until=now + PAUSE, why="calls to the vendor rest")
+            return
+        answers = _book(backend, ready)
     except BackendError as error:
         _note_health(alias, error)
-        report, failure = None, error
+        if error.retryable or isinstance(error, BackendAuthenticationError):
+            _note_failures(ready, error)
+        else:
+            _send_apart(alias, ready, error)
+    except (UnknownBackend, NotConfigured) as ours:
+        circuits.end_trial(alias)
+        _note_failures(ready, BackendError(str(ours)))
+    # A plugin's mistake must not stop the other vendors' bookings. Its words may hold anything: they go to the log.
+    except Exception as mistake:
+        logger.exception("%s bookings of %s could not be sent", len(ready), alias)
+        circuits.end_trial(alias)
+        _send_apart(alias, ready, _unforeseen(mistake))
+    else:
+        circuits.note_vendor_answered(alias, now=timezone.now())
+        _apply(ready, answers)
+
+
+def _send_apart(alias: str, ready: Sequence[Ready], error: BackendError) -> None:
+    """The call as a whole was refused, or broke the plugin, perhaps because of one of the bookings: halves are tried,
+    so that this one does not take the others with it."""
+    if len(ready) == 1:
+        _note_failures(ready, error)
+        return
+    middle = len(ready) // 2
+    for half in (ready[:middle], ready[middle:]):
+        _send(alias, half)
+
+
+def _check(alias: str, booking: Booking) -> None:
+    answer = _ask(alias, booking)
+    now = timezone.now()
+    if isinstance(answer, BookingReport):
+        checking.apply_report(booking, answer, now=now)
+    else:
+        checking.note_check_failure(booking, answer, now=now)
+
+
+def _ask(alias: str, booking: Booking) -> BookingReport | BackendError:
+    if checking.workers_are_lost(booking):
+        circuits.end_trial(alias)
+        return BackendError("given up: its workers did not come back from the call")
+    try:
+        report = backends[alias].fetch_booking(booking.external_id or "")
+        if not isinstance(report, BookingReport):
+            raise TypeError("the plugin gave no report")
+    except BackendError as error:
+        _note_health(alias, error)
+        return error
     except UnknownBackend as ours:
-        report, failure = None, BackendError(str(ours))
+        circuits.end_trial(alias)
+        return BackendError(str(ours))
     except Exception as mistake:
         logger.exception("booking %s could not be checked", booking.pk)
         circuits.end_trial(alias)
-        report, failure = None, BackendError(f"unforeseen {type(mistake).__name__}, see the log", retryable=False)
-    now = timezone.now()
-    if report is not None:
-        circuits.note_vendor_answered(alias, now=now)
-        checking.apply_report(booking, report, now=now)
-    elif failure is not None:
-        checking.note_check_failure(booking, failure, now=now)
+        return _unforeseen(mistake, retryable=False)
+    circuits.note_vendor_answered(alias, now=timezone.now())
+    return report
 
 
 def _registered(backend: Backend, ready: Sequence[Ready], *, now: datetime) -> list[Ready]:
@@ -120,15 +152,21 @@ def _registered(backend: Backend, ready: Sequence[Ready], *, now: datetime) -> l
     waiting = [one.booking for one in ready if one not in known]
     for exam_id in {booking.exam_id for booking in waiting}:
         owe_registration(exam_id, backend.alias)
-    sending.give_back(waiting, until=now + sending.WAIT, why="the exam is not registered with the vendor yet")
+    why = "the exam is not registered with the vendor yet"
+    sending.give_back(waiting, now=now, until=now + sending.WAIT, why=why)
     return known
 
 
-def _book(backend: Backend, ready: Sequence[Ready]) -> Sequence[BookingAnswer]:
+def _book(backend: Backend, ready: Sequence[Ready]) -> dict[str, BookingAnswer]:
+    """Reference → the first answer to it that can be used."""
     people = {session.user_id for one in ready for session in one.sessions}
     ids = candidate_ids(backend.alias, people)
     requests = [_request(backend, one, ids) for one in ready]
-    return backend.book(requests, key=f"book-{uuid.uuid4().hex}")
+    told: dict[str, BookingAnswer] = {}
+    for answer in backend.book(requests, key=f"book-{uuid.uuid4().hex}"):
+        if _is_complete(answer):
+            told.setdefault(answer.reference, answer)
+    return told
 
 
 def _request(backend: Backend, ready: Ready, ids: dict[int, str]) -> BookingRequest:
@@ -147,27 +185,28 @@ def _request(backend: Backend, ready: Ready, ids: dict[int, str]) -> BookingRequ
     )
 
 
-def _apply(ready: Sequence[Ready], answers: Sequence[BookingAnswer]) -> None:
+def _apply(ready: Sequence[Ready], told: Mapping[str, BookingAnswer]) -> None:
     """A booking that the vendor said nothing about, or took in without an id, is sent again."""
-    told = {answer.reference: answer for answer in answers if _is_complete(answer)}
     for one in ready:
         answer = told.get(one.booking.reference)
         if answer is None:
-            sending.note_send_failure(
-                one.booking, BackendError("the vendor's answer says nothing about this booking"), now=timezone.now()
-            )
+            error = BackendError("the vendor's answer says nothing about this booking")
+            sending.note_send_failure(one.booking, error, now=timezone.now())
         else:
             sending.apply_answer(one.booking, answer, now=timezone.now())
 
 
 def _is_complete(answer: BookingAnswer) -> bool:
-    taken_in = answer.word in (BookingWord.ACCEPTED, BookingWord.EXISTS)
-    return not taken_in or 0 < len(answer.external_id) <= 255
+    return answer.word not in sending.TAKEN_IN or 0 < len(answer.external_id) <= 255
 
 
 def _note_failures(ready: Sequence[Ready], error: BackendError) -> None:
     for one in ready:
         sending.note_send_failure(one.booking, error, now=timezone.now())
+
+
+def _unforeseen(mistake: Exception, *, retryable: bool = True) -> BackendError:
+    return BackendError(f"unforeseen {type(mistake).__name__}, see the log", retryable=retryable)
 
 
 def _note_health(alias: str, error: BackendError) -> None:

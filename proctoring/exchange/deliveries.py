@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from proctoring.attempts.models import Attempt
@@ -23,8 +24,10 @@ from proctoring.attempts.states import OPEN, Phase
 from proctoring.backends import backends
 from proctoring.backends.base import Backend
 from proctoring.backends.types import AttemptRegistration, ExamRegistration, ExamType, Progress
+from proctoring.bookings.cancellations import is_shared
 from proctoring.bookings.models import Booking
-from proctoring.bookings.sending import is_shared, wake_bookings
+from proctoring.bookings.sending import wake_bookings
+from proctoring.bookings.states import LIVE
 from proctoring.conf import settings
 from proctoring.errors import (
     BackendAuthenticationError,
@@ -182,8 +185,9 @@ def _register_exam(delivery: Delivery, backend: Backend) -> Apply:
     )
 
     def apply() -> None:
+        # Bookings are locked before their exam, as a change of their window does.
+        wake_bookings(Booking.objects.filter(exam=exam.pk, backend=delivery.backend), now=timezone.now())
         record_exam_registration(exam.pk, delivery.backend, external_id)
-        wake_bookings(now=timezone.now(), exam=exam.pk, backend=delivery.backend)
         outbox.wake(
             operation=Operation.REGISTER_ATTEMPT,
             target=DeliveryTarget.ATTEMPT,
@@ -265,14 +269,15 @@ def _cancel_booking(delivery: Delivery, backend: Backend) -> Apply:
     booking = Booking.objects.select_related("plan").get(pk=delivery.target_id)
     if booking.claimed_until is not None and booking.claimed_until > timezone.now():
         raise NotYet("a worker may be sending this booking at the moment")
+    if booking.status in LIVE:
+        raise Moot("the booking is wanted again")
     if is_shared(booking):
         raise Moot("another booking here stands for the same one at the vendor")
     backend.cancel_booking(booking.external_id or "", reference=booking.reference, key=delivery.key)
 
     def apply() -> None:
-        now = timezone.now()
-        wake_bookings(now=now, pk=booking.pk)
-        wake_bookings(now=now, plan__replaces=booking.plan_id)
+        waiting = Q(pk=booking.pk) | Q(plan__replaces=booking.plan_id)
+        wake_bookings(Booking.objects.filter(waiting), now=timezone.now())
 
     return apply
 

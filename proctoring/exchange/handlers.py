@@ -23,13 +23,14 @@ from proctoring.backends.types import (
 )
 from proctoring.bookings.checking import hear_of_update
 from proctoring.bookings.ratings import announce_rating, sessions_known_as, store_told_rating
-from proctoring.bookings.sessions import attempt_of, bookings_known_as, take_in_session
+from proctoring.bookings.sessions import attempt_of, bookings_known_as, link_was_erased, take_in_session
 from proctoring.errors import MalformedMessage, UnknownExternalId
 from proctoring.inbox.models import WebhookMessage
 from proctoring.logs.event_types import Source
 from proctoring.logs.intake import MAX_ROWS, Reporter, Taken, take_in
 from proctoring.logs.services import OWN
-from proctoring.reviews.ratings import record_rating
+from proctoring.reviews.models import RatingSource
+from proctoring.reviews.ratings import record_ratings
 from proctoring.reviews.services import receive_review
 
 VENDORS = f"{OWN}v:"
@@ -77,8 +78,12 @@ def _reviewed(event: AttemptReviewed, message: WebhookMessage, now: datetime) ->
 
 
 def _rated(event: AttemptRated, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
-    rating = record_rating(_find(message, event.external_id), event, message=message, now=now)
-    _refuse_erased(rating.attempt)
+    attempt = _find(message, event.external_id)
+    [rating] = record_ratings([(attempt, event)], source=RatingSource.WEBHOOK, message=message, now=now)
+    if rating is None:
+        attempt.refresh_from_db(fields=["erased_at"])
+        _refuse_erased(attempt)
+        return Outcome.IGNORED, "the rating is here already"
     return (Outcome.APPLIED, "") if rating.is_current else (Outcome.IGNORED, "a newer rating counts")
 
 
@@ -126,7 +131,9 @@ def _joined(event: SessionJoined, message: WebhookMessage, now: datetime) -> tup
         raise UnknownExternalId(record.booking_external_id)
     session = take_in_session(message.backend, record, told_at=event.occurred_at, now=now)
     if session is None:
-        return Outcome.UNKNOWN, f"the booking has no candidate {record.candidate_number}"
+        return Outcome.UNKNOWN, f"not the session of candidate {record.candidate_number} of the booking"
+    if record.join_url and link_was_erased(session):
+        raise _PersonErased
     return Outcome.APPLIED, ""
 
 
@@ -150,7 +157,7 @@ def _booking_updated(event: BookingUpdated, message: WebhookMessage, now: dateti
 
 
 class _PersonErased(Exception):
-    """The attempt is a number in a statistic, and no more is to be learned of it."""
+    """What is left of them is a number in a statistic, and no more is to be learned of it."""
 
 
 def _find(message: WebhookMessage, external_id: str) -> Attempt:

@@ -29,6 +29,7 @@ PAUSE = timedelta(minutes=5)
 MAX_RECORDS = 1000
 """Of a page; a plugin that returns more is asked to think again."""
 MAX_POSITION = 500
+MEANWHILE = "a candidate began meanwhile"
 
 
 class Page(Protocol):
@@ -109,9 +110,11 @@ class VendorList(ABC):
         circuits.note_vendor_answered(alias, now=now)
         try:
             self.take_in(alias, scope, page, now=now)
-        except IntegrityError:
-            # Somebody began at the same moment: the page is read again at once.
-            self._settle(cursor, now=now, error="a candidate began meanwhile")
+        except IntegrityError as clash:
+            # Somebody began at the same moment: the page is read again at once. Twice running, it is the page.
+            if cursor.last_error == MEANWHILE:
+                return self._note_mistake(cursor, clash, now=now)
+            self._settle(cursor, now=now, error=MEANWHILE)
             return True
         except Exception as mistake:  # noqa: BLE001 - logged there
             return self._note_mistake(cursor, mistake, now=now)
@@ -150,14 +153,19 @@ class VendorList(ABC):
     def _advance(
         self, cursor: SweepCursor, scope: str, next_cursor: str, *, now: datetime, error: str | None = None
     ) -> bool:
-        """To the next page, the next scope, or the end of the list. True unless that was the end."""
+        """To the next page, the next scope, or the end of the list. True unless that was the end.
+
+        A list whose last scope was refused has not been read to its end: it is begun again soon, where it began.
+        """
         if not next_cursor:
             if error is None:
                 self.note_end(cursor.backend, scope, now=now)
             scope = self.next_scope(cursor.backend, scope, now=now)
         position = _position(scope, next_cursor) if scope else ""
-        self._settle(cursor, now=now, position=position, finished=not scope, error=error)
-        return bool(scope)
+        ended = not scope
+        until = now + PAUSE if ended and error else None
+        self._settle(cursor, now=now, position=position, finished=ended and not error, error=error, until=until)
+        return not ended
 
     def _claim(self, alias: str, *, now: datetime) -> SweepCursor | None:
         """The cursor, held by this worker; None where another has it, or where the list was read just now."""

@@ -39,7 +39,8 @@ class SessionList(VendorList):
 
     def next_scope(self, alias: str, after: str, *, now: datetime) -> str:
         bookings = Booking.objects.filter(
-            Q(sessions__external_id=None) | Q(sessions__sealed_join_url=b""),
+            # Who has not joined too: a message that was lost must not cost the fact.
+            Q(sessions__external_id=None) | Q(sessions__sealed_join_url=b"") | Q(sessions__joined_at=None),
             backend=alias,
             status=Status.CONFIRMED,
             starts_at__lte=now + AROUND,
@@ -103,10 +104,15 @@ class RatingList(VendorList):
 
 def _take_in_attempts(alias: str, records: list[RatingRecord], *, now: datetime) -> None:
     """Ratings that are of an attempt, not of a live session."""
-    sound = {one.attempt_external_id: one for one in records if not one.problem and one.rated_at is not None}
-    attempts = Attempt.objects.filter(backend=alias, external_id__in=[one for one in sound if "\x00" not in one])
+    sound = [one for one in records if not one.problem and one.rated_at is not None and 0 <= one.risk <= 1]
+    wanted = {one.attempt_external_id for one in sound if "\x00" not in one.attempt_external_id}
+    attempts = Attempt.objects.filter(backend=alias, external_id__in=wanted).select_related("exam")
+    known = {one.external_id: one for one in attempts}
     rated = [
-        (one, live_ratings.as_event(sound[one.external_id], now=now)) for one in attempts if one.external_id in sound
+        (attempt, live_ratings.as_event(one, now=now))
+        for one in sound
+        if (attempt := known.get(one.attempt_external_id)) is not None
+        and one.exam_external_id in ("", attempt.exam.external_id_at(alias))
     ]
     with transaction.atomic():
         record_ratings(rated, source=RatingSource.POLL, now=now)

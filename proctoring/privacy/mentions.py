@@ -98,8 +98,9 @@ def search(user_pk: int, names: Words, ids: Words, *, after: Mapping[type[Model]
     messages = rows(WebhookMessage).filter(attempt=None, blanked_at=None).iterator(chunk_size=BATCH)
     found: Keys = {WebhookMessage: [row.pk for row in messages if _mentions(_body(row), others, ids)]}
     for place in PLACES:
-        theirs = rows(place.model).exclude(**{f"{place.attempt}__user": user_pk}).iterator(chunk_size=BATCH)
-        found[place.model] = [row.pk for row in theirs if place.changes(row, others)]
+        theirs = rows(place.model).exclude(**{f"{place.attempt}__user": user_pk}).only(*place.texts)
+        texts = theirs.iterator(chunk_size=BATCH)
+        found[place.model] = [row.pk for row in texts if place.changes(row, others)]
     return found
 
 

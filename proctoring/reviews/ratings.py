@@ -42,11 +42,14 @@ def record_rating(
 
 
 def record_ratings(
-    rated: Sequence[tuple[Attempt, AttemptRated]], *, source: RatingSource, now: datetime
+    rated: Sequence[tuple[Attempt, AttemptRated]],
+    *,
+    source: RatingSource,
+    message: WebhookMessage | None = None,
+    now: datetime,
 ) -> list[Rating | None]:
-    """Keep many ratings of a vendor's list, each of another attempt or moment. None in the place of one that is kept
-    already, whichever way it came, or whose attempt was erased. Five statements, however many. The caller has a
-    transaction.
+    """Keep many ratings of a vendor. None in the place of one that is kept already, whichever way it came, or whose
+    attempt was erased. Five statements, however many. The caller has a transaction.
 
     Raises ``MalformedMessage`` where the plugin's risk is not between 0 and 1.
     """
@@ -58,12 +61,11 @@ def record_ratings(
     kept: dict[int, list[Rating]] = {}
     for one in Rating.objects.filter(attempt__in=attempts):
         kept.setdefault(one.attempt_id, []).append(one)
-    made = [
-        _among(kept.setdefault(attempt.pk, []), attempts[attempt.pk], _vendors_rating(event, source=source, now=now))
-        if attempt.pk in attempts
-        else None
-        for attempt, event in rated
-    ]
+    made = []
+    for attempt, event in rated:
+        rating = _vendors_rating(event, source=source, message=message, now=now)
+        row = attempts.get(attempt.pk)
+        made.append(None if row is None else _among(kept.setdefault(row.pk, []), row, rating))
     overruled = [one.pk for rows in kept.values() for one in rows if one.pk is not None and not one.is_current]
     Rating.objects.filter(pk__in=overruled, is_current=True).update(is_current=False)
     Rating.objects.bulk_create([one for one in made if one is not None])

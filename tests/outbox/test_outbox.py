@@ -82,8 +82,8 @@ def test_many_promises_are_one_statement_and_keep_their_order(
     rows = list(Delivery.objects.order_by("pk"))
     assert [row.key for row in rows] == ["d", "a", "c", "b"]
     assert [row.pk for row in rows] == [one.pk for one in owed] == heard
-    assert sum("INSERT" in query["sql"] for query in statements.captured_queries) == 1
-    assert sum("SELECT" in query["sql"] for query in statements.captured_queries) == (0 if tells_keys else 1)
+    began = [query["sql"].split()[0] for query in statements.captured_queries]
+    assert (began.count("INSERT"), began.count("SELECT")) == (1, 0 if tells_keys else 1)
 
 
 def test_nothing_owed_costs_nothing(django_assert_num_queries: Any) -> None:

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractUser
-from django.db import connection
 from django.db.models import Avg, Count, Sum
-from django.test.utils import CaptureQueriesContext
 
 from proctoring.allowances.models import Allowance
 from proctoring.attempts import services
@@ -26,7 +24,6 @@ from proctoring.privacy.erasure import erase_user
 from proctoring.privacy.holds import place_hold, release_hold
 from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
 from proctoring.privacy.pseudonyms import candidate_id
-from proctoring.privacy.rules import RULES
 from proctoring.reviews.models import Rating, Review, ReviewComment, VideoView
 from tests.factories import TEN, AttemptFactory, UserFactory, at
 from tests.hosts import configure
@@ -378,23 +375,3 @@ class TestAsStaff:
 
 def test_the_notes_of_this_test_are_all_in_use() -> None:
     assert len(set(NOTES.values())) == len(NOTES)
-
-
-def test_what_is_kept_costs_no_statement_by_the_row(
-    known: Attempt, exam: Exam, zuleika: AbstractUser, officer: AbstractUser
-) -> None:
-    """Only an attempt that a vendor knows does: the vendor is told of each."""
-    with CaptureQueriesContext(connection) as small:
-        erase(zuleika, officer)
-    other = UserFactory()
-    attempts = [AttemptFactory(exam=exam, user=other, number=n, status=Status.VERIFIED) for n in range(1, 10)]
-    for attempt in attempts:
-        for _ in range(5):
-            TimeEntry.objects.create(attempt=attempt, kind="correction", seconds=0, note="a note", at=TEN)
-        moments = {"occurred_at": TEN, "received_at": TEN}
-        review = Review.objects.create(attempt=attempt, status="passed", payload={"a": 1}, **moments)
-        ReviewComment.objects.bulk_create(ReviewComment(review=review, text="a remark") for _ in range(5))
-    with CaptureQueriesContext(connection) as large:
-        assert erase(other, officer).counts["timeentry"] == 45
-    assert len(large) <= 4 * len(RULES), "four statements for each model, however many rows"
-    assert len(small) <= 150
