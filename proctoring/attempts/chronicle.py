@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from proctoring.attempts.models import Attempt, RetryKind
-from proctoring.attempts.states import DECIDED, OPEN, SETUP, Actor, Status
+from proctoring.attempts.states import BLOCKED, DECIDED, OPEN, SETUP, Actor, Status
 from proctoring.attempts.timing import EntryKind
-from proctoring.logs.models import EventActor
+from proctoring.logs.models import Event, EventActor
 from proctoring.logs.reason_codes import REASON_CODES
-from proctoring.logs.services import record
+from proctoring.logs.services import event_of, record, record_together
 
 if TYPE_CHECKING:
     from proctoring.host import User
@@ -36,26 +36,54 @@ CAUSE = re.compile(r"^(?:[a-z][a-z ]{0,30}: )?([0-9]{5})(?:: (.*))?$", re.ASCII 
 
 
 def note_step(
-    attempt: Attempt, old: Status, new: Status, *, actor: Actor, by: User | None, reason: str, now: datetime
+    attempt: Attempt,
+    old: Status,
+    new: Status,
+    *,
+    actor: Actor,
+    by: User | None,
+    reason: str,
+    now: datetime,
+    because: Sequence[Event] = (),
 ) -> None:
-    """Write the step down where it is a fact of the log. One statement, or none."""
+    """Write down what the step is in the log, and before it the facts that led to it. One statement, or none.
+
+    That the attempt was created is written with the first such step: until then nothing has happened in it that a log
+    would be read for.
+    """
+    events = list(because)
     type_ = _type_of(attempt, old, new, actor)
-    if type_ is None:
-        return
+    if type_ is not None:
+        if old in SETUP:
+            created = min(attempt.created_at, now)
+            events.append(event_of(attempt, CREATED, actor=EventActor.SYSTEM, now=now, at=created))
+        events.append(_step(attempt, type_, old, new, actor=actor, by=by, reason=reason, now=now))
+    record_together(events)
+
+
+def _step(
+    attempt: Attempt,
+    type_: int,
+    old: Status,
+    new: Status,
+    *,
+    actor: Actor,
+    by: User | None,
+    reason: str,
+    now: datetime,
+) -> Event:
     code, words = split_reason(reason.removeprefix("error: ") if type_ == ERROR else reason)
-    # A deadline ended the attempt when it passed, whenever that was noticed.
-    at = attempt.ended_at if type_ == TIMED_OUT else now
-    changes = {"from": old.value, "to": new.value} if type_ == VERDICT_CHANGED else {}
-    record(
+    return event_of(
         attempt,
         type_,
         actor=ACTORS[actor],
         by=by,
         now=now,
-        at=at,
+        # A deadline ended the attempt when it passed, whenever that was noticed.
+        at=attempt.ended_at if type_ == TIMED_OUT else now,
         reason_code=code,
         reason_message=words if actor != Actor.SYSTEM or code else "",
-        data=changes,
+        data={"from": old.value, "to": new.value} if type_ == VERDICT_CHANGED else {},
     )
 
 
@@ -93,6 +121,9 @@ def split_reason(reason: str) -> tuple[int | None, str]:
 
 
 def _type_of(attempt: Attempt, old: Status, new: Status, actor: Actor) -> int | None:
+    if old in BLOCKED:
+        # It never came to be.
+        return None
     if new == Status.STARTED:
         return {Status.PAUSED: RESUMED}.get(old, STARTED if old in SETUP else None)
     if new == Status.SUBMITTED and old in OPEN and actor == Actor.SYSTEM:

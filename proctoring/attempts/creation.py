@@ -16,7 +16,6 @@ from proctoring.allowances.computation import in_force, ledger_note, policy_with
 from proctoring.allowances.models import Allowance
 from proctoring.attempts import ledger, states
 from proctoring.attempts.beginnings import first_entries, follow_changes
-from proctoring.attempts.chronicle import CREATED
 from proctoring.attempts.closing import is_over
 from proctoring.attempts.due_dates import ask_host, due_at_for, has_passed
 from proctoring.attempts.ledger import closing_time_of
@@ -28,8 +27,6 @@ from proctoring.attempts.timing import EntryKind
 from proctoring.errors import AttemptExists, CreationRefused
 from proctoring.exams.models import Exam, ExamStatus, ExamType
 from proctoring.host import PrerequisiteState, host
-from proctoring.logs.models import EventActor
-from proctoring.logs.services import record
 from proctoring.outbox.models import Operation
 from proctoring.signals import announce, attempt_status_changed
 
@@ -157,7 +154,6 @@ def insert_attempt(
             save(attempt, by=user, reason="created")
     except IntegrityError as lost_race:
         raise AttemptExists(_("You already have an attempt at this exam.")) from lost_race
-    record(attempt, CREATED, actor=EventActor.SYSTEM, now=now)
     ledger.open_account(attempt, given, at=now, note=ledger_note(rules))
     attempt.has_successor = False  # type: ignore[attr-defined]  # an annotation
     transaction.on_commit(partial(follow_changes, attempt, allowances, now=now), robust=True)

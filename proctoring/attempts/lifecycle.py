@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from proctoring.attempts.profiles import note_profile
 from proctoring.attempts.states import Actor, Status, can_become
 from proctoring.backends import backends
 from proctoring.errors import IllegalTransition, NotPermitted, UnknownBackend
+from proctoring.logs.models import Event
 from proctoring.outbox.models import Delivery, DeliveryTarget, Operation
 from proctoring.outbox.services import owed_call, promise_all
 from proctoring.signals import announce, attempt_status_changed
@@ -52,8 +53,11 @@ def move(
     now: datetime,
     by: User | None = None,
     reason: str = "",
+    because: Sequence[Event] = (),
 ) -> None:
     """Take one step of the transition table. The caller holds the lock (``locked``) or has just created the row.
+
+    ``because``: facts that led to it, not saved yet; they go into the log before the step.
 
     Raises ``IllegalTransition`` where the table does not have it, ``NotPermitted`` as ``refuse_own`` does.
     """
@@ -70,7 +74,7 @@ def move(
     if old in states.OPEN and new not in states.OPEN and attempt.ended_at is None:
         attempt.ended_at = now
     save(attempt, by=by, reason=reason)
-    note_step(attempt, old, new, actor=actor, by=by, reason=reason, now=now)
+    note_step(attempt, old, new, actor=actor, by=by, reason=reason, now=now, because=because)
     promise_all([_call_to_vendor(attempt, old, actor), *effects.owed_after(attempt, old=old, now=now)])
     announce(attempt_status_changed, attempt=attempt, old=old.value, new=new.value)
     note_profile(attempt, old.value, now=now)

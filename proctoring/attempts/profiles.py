@@ -57,13 +57,16 @@ def note_profile(attempt: Attempt, old: str, *, now: datetime) -> None:
 
 
 def _follow(profile: OnboardingProfile, attempt: Attempt, old: str, *, now: datetime) -> None:
-    before = facts_of(profile), profile.newest_try_id
+    before, said = facts_of(profile), profile.newest_try_id
     _follow_tries(profile, attempt, old)
     if attempt.status == Status.VERIFIED:
         approve(profile, at=now, course_id=attempt.exam.course_id)
     elif old == Status.VERIFIED:
         _take_back(profile, attempt)
-    if profile.pk is None or before != (facts_of(profile), profile.newest_try_id):
+    if profile.pk is None or (before, said) != (facts_of(profile), profile.newest_try_id):
+        if profile.pk is not None and profile.status in GOING_ON:
+            # How a try goes on is in the attempt's own history; the profile's keeps what came of it.
+            profile.skip_history_when_saving = True  # type: ignore[attr-defined]  # simple-history's protocol
         profile._change_reason = f"attempt {attempt.pk} is {attempt.status}"  # type: ignore[attr-defined]  # simple-history's protocol
         profile.save()
 
@@ -119,6 +122,8 @@ def _take_back(profile: OnboardingProfile, attempt: Attempt) -> None:
     else:
         approve(profile, at=other.ended_at, course_id=other.exam.course_id)
 
+
+GOING_ON = frozenset({ProfileStatus.ONBOARDING_STARTED, ProfileStatus.SUBMITTED})
 
 FACTS = ("status", "course_id", "approved_at", "approved_course_id", "expires_at", "vendor_status")
 

@@ -24,6 +24,8 @@ MAX_BACKOFF_SECONDS = 1800
 MAX_FAILED_TRIES = 20
 WAIT = timedelta(minutes=30)
 """For an id that wakes its message when it is stored; a look now and then is enough."""
+FRESH = timedelta(seconds=1)
+"""A lease that began less than this ago: of the first message of a batch."""
 MAX_ERROR_LENGTH = 2000
 BLANKED = "its body is no longer kept"
 
@@ -76,7 +78,11 @@ def claim_due(*, now: datetime, limit: int, worker: str | None = None) -> list[W
 
 
 def renew(message: WebhookMessage, *, now: datetime) -> None:
-    """Begin the lease anew for this message alone. Raises ``LeaseLost`` where another worker has it by now."""
+    """Begin the lease anew for this message alone, unless it has just begun. Raises ``LeaseLost`` where another worker
+    has it by now."""
+    lease = timedelta(seconds=settings.lease_seconds)
+    if message.claimed_until is not None and message.claimed_until - now > lease - FRESH:
+        return
     _settle(message, claimed_until=now + timedelta(seconds=settings.lease_seconds), claimed_by=message.claimed_by)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,44 @@ def record(
 
     ``at``: when it happened, where that was before ``now``. One statement.
     """
+    event = event_of(
+        attempt,
+        type_,
+        actor=actor,
+        now=now,
+        at=at,
+        by=by,
+        reason_code=reason_code,
+        reason_message=reason_message,
+        extra_minutes=extra_minutes,
+        data=data,
+    )
+    event.save(force_insert=True)
+    return event
+
+
+def record_together(events: Sequence[Event]) -> None:
+    """Facts of one moment, in their order. One statement, or none."""
+    if events:
+        Event.objects.bulk_create(events)
+
+
+def event_of(
+    attempt: Any,
+    type_: int,
+    *,
+    actor: EventActor,
+    now: datetime,
+    at: datetime | None = None,
+    by: User | None = None,
+    reason_code: int | None = None,
+    reason_message: str = "",
+    extra_minutes: int | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> Event:
+    """The same, not saved yet."""
     known = EVENT_TYPES[type_]
-    event = Event(
+    return Event(
         exam_id=attempt.exam_id,
         attempt=attempt,
         type=type_,
@@ -53,5 +89,3 @@ def record(
         extra_minutes=extra_minutes,
         data=dict(data or {}),
     )
-    event.save(force_insert=True)
-    return event

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from proctoring.attempts import effects
-from proctoring.attempts.chronicle import REVIEW_RECEIVED
 from proctoring.attempts.lifecycle import locked, refuse_own
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import DECIDED, ENDED, OPEN, Actor, Status, can_become
@@ -20,8 +19,6 @@ from proctoring.backends.http import tame_url
 from proctoring.backends.types import AttemptReviewed
 from proctoring.backends.types import ReviewComment as Remark
 from proctoring.errors import Conflict, IllegalTransition
-from proctoring.logs.models import EventActor
-from proctoring.logs.services import record
 from proctoring.reviews.intake import vendors_review
 from proctoring.reviews.models import Review, ReviewComment, ReviewSource, ReviewStatus, VideoView
 from proctoring.reviews.verdicts import NotApplied, after, decide, judge, last_applied, notify_support, verdict_of
@@ -61,7 +58,6 @@ def receive_review(
         if (kept := next((one for one in known if one.sha256 == review.sha256), None)) is not None:
             return kept
         review.message = message
-        record(row, REVIEW_RECEIVED, actor=EventActor.VENDOR, now=now, data={"status": review.status})
         judge(row, review, known=known, now=now)
         _keep(review, comments)
         notify_support(row, review, now=now)

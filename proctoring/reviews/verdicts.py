@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,15 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from proctoring.attempts.chronicle import REVIEW_RECEIVED
 from proctoring.attempts.lifecycle import move
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.retries import withdraw_retry
 from proctoring.attempts.states import DECIDED, ENDED, OPEN, Actor, Status
 from proctoring.conf import settings
 from proctoring.exams.models import ExamType
+from proctoring.logs.models import Event, EventActor
+from proctoring.logs.services import event_of, record_together
 from proctoring.outbox.models import Operation
 from proctoring.outbox.services import promise_effect
 from proctoring.permissions import may_review
@@ -46,15 +49,20 @@ def judge(row: Attempt, review: Review, *, known: Iterable[Review], now: datetim
     """
     last = last_applied(known)
     review.author = believed_reviewer(row, review.reviewed_by)
+    received = event_of(row, REVIEW_RECEIVED, actor=EventActor.VENDOR, now=now, data={"status": review.status})
     why_not = _obstacle(row, review, last)
     if why_not is not None:
         review.not_applied_reason = why_not
+        record_together([received])
         return
     final = not settings.second_reviews or review.author is not None or row.exam.exam_type == ExamType.ONBOARDING
     verdict = verdict_of(review.status, final=final)
     if verdict != row.status:
         actor = Actor.REVIEWER if review.author else Actor.VENDOR
-        decide(row, verdict, actor=actor, by=review.author, reason=f"review: {review.status}", now=now)
+        reason = f"review: {review.status}"
+        decide(row, verdict, actor=actor, by=review.author, reason=reason, now=now, because=[received])
+    else:
+        record_together([received])
     review.applied_at, review.not_applied_reason = after(last, now), ""
 
 
@@ -72,12 +80,21 @@ def after(last: Review | None, now: datetime) -> datetime:
     return last.applied_at + timedelta(microseconds=1)
 
 
-def decide(row: Attempt, verdict: Status, *, actor: Actor, by: User | None, reason: str, now: datetime) -> None:
+def decide(
+    row: Attempt,
+    verdict: Status,
+    *,
+    actor: Actor,
+    by: User | None,
+    reason: str,
+    now: datetime,
+    because: Sequence[Event] = (),
+) -> None:
     """Take the step to the verdict. Raises as ``move`` does."""
     if verdict in DECIDED:
         # A resume is for an undecided attempt: one that was granted and not used is taken back by the decision.
         withdraw_retry(row)
-    move(row, verdict, actor=actor, by=by, reason=reason, now=now)
+    move(row, verdict, actor=actor, by=by, reason=reason, now=now, because=because)
 
 
 def verdict_of(status: str, *, final: bool) -> Status:
