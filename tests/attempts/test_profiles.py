@@ -70,8 +70,6 @@ def test_the_profile_goes_with_the_attempt(exam: Exam, candidate: AbstractUser) 
     assert (profile.approved_at, profile.expires_at) == (at(11, 0), at(11, 0) + YEAR)
     assert (profile.course_id, profile.approved_course_id) == ("here", "here")
     assert [row.status for row in profile.history.order_by("history_id")] == ["setup_started", "verified"]
-        "how it went on is in the attempt's"
-    )
     assert profile.history.latest().history_change_reason == f"attempt {attempt.pk} is verified"
 
 
