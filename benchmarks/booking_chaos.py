@@ -111,8 +111,8 @@ def _options() -> argparse.Namespace:
     add("--candidates", type=int, default=20, help="of each booking")
     add("--faults", type=float, default=0.1, metavar="CHANCE", help="see benchmarks/chaos/faults.py")
     add("--workers", type=int, default=3, help="at once")
-    add("--kill-every", type=float, default=1.5, metavar="SECONDS", help="on average, one of them")
-    add("--minutes", type=float, default=10.0, help="after so long it is enough")
+    add("--kill-every", type=float, default=2.5, metavar="SECONDS", help="on average, one of them")
+    add("--minutes", type=float, default=20.0, help="after so long it is enough")
     add("--seed", type=int, default=1)
     return parser.parse_args()
 

@@ -167,6 +167,22 @@ class TestWhatIsDropped:
         assert codes(booking) == [ANNOUNCED, code]
 
 
+def test_a_session_that_has_a_rating_stays_rated_whatever_comes_after_it(vendor: Vendor, booking: Booking) -> None:
+    pages(vendor, rated())
+    read_ratings(at(14, 0))
+    pages(vendor, rated(), rated(rated_at=at(14, 30), candidate_number=2))
+    read_ratings(at(15, 0))
+    assert (codes(booking), session(booking).rating_state) == ([STORED, MISMATCH], "rated")
+
+
+def test_a_clock_that_is_years_ahead_hides_nothing_that_comes_after(vendor: Vendor, booking: Booking) -> None:
+    pages(vendor, rated(rated_at=AFTER.replace(year=2036), candidate_number=2))
+    read_ratings(at(14, 0))
+    pages(vendor, rated(rated_at=at(14, 30), candidate_number=2))
+    read_ratings(at(15, 0))
+    assert codes(booking) == [MISMATCH, MISMATCH]
+
+
 def test_who_never_began_has_nothing_to_be_rated(vendor: Vendor, booking: Booking) -> None:
     TimeEntry.objects.all().delete()
     Attempt.objects.all().delete()

@@ -12,7 +12,8 @@ from proctoring.bookings import checking, sending, states
 from proctoring.bookings.models import Booking
 from proctoring.bookings.services import cancel_booking, confirm_by_hand, reject_by_hand, schedule_booking
 from proctoring.errors import BackendError
-from proctoring.outbox.models import Delivery
+from proctoring.exchange.lists import may_call
+from proctoring.outbox.models import Circuit, Delivery
 from tests.booking_vendor import ALIAS
 from tests.bookings.desk import NOW, Vendor, booked, check, codes, deliver, fresh, planner, send, status, vendor_of
 from tests.hosts import configure
@@ -99,6 +100,15 @@ def test_cancelled_and_the_worker_died_the_cancellation_waits_for_the_lease(vend
     assert (vendor.script.book, fresh(booking).external_id) == ({}, None)
 
 
+def test_what_was_accepted_is_cancelled_under_the_id_that_it_has_now(vendor: Vendor) -> None:
+    booking = booked(external_id="of-an-earlier-sending")
+    vendor.during = lambda: cancel_booking(booking, by=planner())
+    send()
+    assert fresh(booking).external_id == f"booking-{booking.reference}"
+    deliver(NOW)
+    assert vendor.script.book == {}
+
+
 def test_a_worker_that_finds_a_decision_before_its_call_makes_none(vendor: Vendor) -> None:
     first, second = booked(), booked()
     claimed = sending.claim_to_send(ALIAS, now=NOW, limit=2)
@@ -135,6 +145,22 @@ def test_rejected_by_hand_and_scheduled_again_during_the_call_it_is_not_cancelle
     assert status(booking) == "sent"
     assert deliver(NOW) == []
     assert list(vendor.script.book) == [booking.reference]
+
+
+def test_scheduled_again_it_waits_for_a_cancellation_that_is_under_way_and_is_woken_by_it(vendor: Vendor) -> None:
+    booking = booked("confirmed")
+    reject_by_hand(booking, by=planner(), comment="no")
+
+    def schedule_again() -> None:
+        schedule_booking(fresh(booking), by=planner())
+        send()
+        assert (status(booking), codes(booking)[-1]) == ("scheduled", "waits_for_cancellation")
+
+    vendor.during = schedule_again
+    assert deliver(NOW) == ["done"]
+    assert vendor.calls == ["cancel"]
+    send()
+    assert (status(booking), list(vendor.script.book)) == ("sent", [booking.reference])
 
 
 def test_confirmed_by_hand_after_a_rejection_by_hand_it_is_not_cancelled(vendor: Vendor) -> None:
@@ -227,6 +253,7 @@ def test_decided_during_a_check_that_fails(vendor: Vendor) -> None:
 
     def fail() -> None:
         cancel_booking(booking, by=planner())
+        assert deliver(NOW) == ["due"]
         raise BackendError("time-out")
 
     vendor.during = fail
@@ -242,6 +269,20 @@ def test_decided_before_the_call_of_a_check(vendor: Vendor) -> None:
     assert vendor.calls == ["fetch"]
     assert (status(first), codes(second)) == ("confirmed", ["cancelled", CHECKING])
     assert fresh(second).claimed_until is None
+
+
+def test_a_trial_call_that_was_not_made_is_left_to_the_next(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    booking = booked("sent")
+    Circuit.objects.create(backend=ALIAS, failures=9, open_until=NOW)
+
+    def cancelled_first(*args: Any, **kwargs: Any) -> bool:
+        cancel_booking(booking, by=planner())
+        return may_call(*args, **kwargs)
+
+    monkeypatch.setattr("proctoring.exchange.bookings.may_call", cancelled_first)
+    check()
+    assert vendor.calls == []
+    assert Circuit.objects.get().probing_until is None
 
 
 def test_decided_while_checks_rest(vendor: Vendor) -> None:

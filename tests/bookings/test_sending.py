@@ -139,6 +139,18 @@ def test_one_that_the_vendor_or_its_plugin_cannot_bear_does_not_take_the_others_
     assert [status(one) for one in bookings] == ["sent", "sent", "sent", "rejected bulk_booking_failed", "sent"]
     assert vendor.calls.count("refused") == 4
     assert Circuit.objects.get().failures == 0
+    # It refused, so it holds nothing.
+    assert not Delivery.objects.exists()
+
+
+@pytest.mark.usefixtures("db")
+def test_one_lost_answer_is_enough_for_the_vendor_to_hold_it(clock: Any, settings: Any) -> None:
+    configure(settings, BOOKING_SEND_TRIES=1)
+    vendor, booking = vendor_of(settings), booked()
+    vendor.script.failing = BackendError("time-out")
+    send()
+    assert status(booking) == "rejected bulk_booking_failed"
+    assert Delivery.objects.get().operation == "cancel_booking"
 
 
 def test_an_exam_that_is_not_registered_yet_waits_and_is_woken(vendor: Vendor, settings: Any) -> None:
