@@ -10,6 +10,7 @@ ifneq ($(origin UV),undefined)
 export UV
 endif
 ARGS ?=
+EVERYTHING = "not broker and not browser"
 PARALLEL ?= -n 3 --dist loadfile
 export DEMO_PORT
 
@@ -21,7 +22,7 @@ WITH = $(RUN) -m tests.services
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test quality format test-postgres test-mariadb test-brokers test-browser coverage demo demo-reset \
+.PHONY: help test quality format test-stories test-postgres test-mariadb test-brokers test-browser coverage demo demo-reset \
 	bench chaos messages dev clean env-test env-quality env-demo
 
 help: ## Show this list
@@ -42,11 +43,14 @@ dev: ## Install everything a developer uses into .venv
 test: env-test ## Run the tests on SQLite
 	$(PYTEST) $(PARALLEL) $(ARGS)
 
+test-stories: env-test ## Run whole stories on SQLite: simulator, workers and demo in processes of their own
+	$(PYTEST) $(PARALLEL) -m "story and not broker" $(ARGS)
+
 test-postgres: env-test ## Run the tests on PostgreSQL (PROCTORING_TEST_POSTGRES_URL)
-	$(WITH) postgres -- $(PYTEST) $(PARALLEL) $(ARGS)
+	$(WITH) postgres -- $(PYTEST) $(PARALLEL) -m $(EVERYTHING) $(ARGS)
 
 test-mariadb: env-test ## Run the tests on MariaDB or MySQL (PROCTORING_TEST_MARIADB_URL)
-	$(WITH) mariadb -- $(PYTEST) $(PARALLEL) $(ARGS)
+	$(WITH) mariadb -- $(PYTEST) $(PARALLEL) -m $(EVERYTHING) $(ARGS)
 
 test-brokers: env-test ## Run the Celery tests (PROCTORING_TEST_RABBITMQ_URL, PROCTORING_TEST_REDIS_URL)
 	$(WITH) rabbitmq redis -- $(PYTEST) -m broker $(ARGS)

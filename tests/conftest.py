@@ -28,7 +28,14 @@ def pytest_report_header() -> str:
     return f"database: {connection.vendor}"
 
 
+STORIES = ("tests/story/", "tests/demo/")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(STORIES):
+            item.add_marker(pytest.mark.story)
     if connection.vendor == "sqlite":
         lacking = pytest.mark.skip(reason="needs a database server: make test-postgres, make test-mariadb")
         for item in items:
