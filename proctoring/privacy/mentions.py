@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.apps import apps
@@ -13,6 +14,7 @@ from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from proctoring.attempts.models import Attempt
+from proctoring.bookings.models import LiveSession
 from proctoring.errors import Conflict, NotConfigured
 from proctoring.host import host
 from proctoring.idempotency.models import IdempotencyRecord
@@ -75,9 +77,11 @@ def every_word_of(names: Words) -> Words:
 
 
 def ids_of(user_pk: int) -> Words:
-    """What vendors call the person and their attempts."""
-    external = Attempt.objects.filter(user=user_pk, external_id__isnull=False).values_list("external_id", flat=True)
-    return Words((*filter(None, external), *Pseudonym.objects.filter(user=user_pk).values_list("value", flat=True)))
+    """What vendors call the person, their attempts and their live sessions."""
+    known = (Attempt.objects, LiveSession.objects)
+    external = (rows.filter(user=user_pk).values_list("external_id", flat=True) for rows in known)
+    pseudonyms = Pseudonym.objects.filter(user=user_pk).values_list("value", flat=True)
+    return Words((*filter(None, chain.from_iterable(external)), *pseudonyms))
 
 
 def newest_keys() -> dict[type[Model], int]:

@@ -25,22 +25,6 @@ STEP = Decimal("0.0001")
 STAFFS_SCALE, STAFFS_MAP = "risk_0_1", "staff-1"
 
 
-def record_rating(
-    attempt: Attempt,
-    event: AttemptRated,
-    *,
-    source: RatingSource = RatingSource.WEBHOOK,
-    message: WebhookMessage | None = None,
-    now: datetime | None = None,
-) -> Rating:
-    """Keep a vendor's rating; the very same one again is the one that is kept already.
-
-    Raises ``MalformedMessage`` where the plugin's risk is not between 0 and 1.
-    """
-    now = now or timezone.now()
-    return _keep(attempt, _vendors_rating(event, source=source, message=message, now=now), now=now)
-
-
 def record_ratings(
     rated: Sequence[tuple[Attempt, AttemptRated]],
     *,
@@ -115,14 +99,9 @@ def _keep(attempt: Attempt, rating: Rating, *, now: datetime) -> Rating:
     """Under the attempt's lock, so that of two at once one is the current one."""
     with locked(attempt, now=now) as row:
         known = list(row.ratings.all())
-        same = (rating.source, rating.rated_at, rating.raw_value)
-        for one in known:
-            if (one.source, one.rated_at, one.raw_value) == same:
-                return one
         _place(known, row, rating)
-        row.ratings.filter(pk__in=[one.pk for one in known if not one.is_current], is_current=True).update(
-            is_current=False
-        )
+        overruled = [one.pk for one in known if not one.is_current]
+        row.ratings.filter(pk__in=overruled, is_current=True).update(is_current=False)
         rating.save()
     return rating
 

@@ -12,6 +12,7 @@ from proctoring.bookings.lifecycle import log
 from proctoring.bookings.log_codes import JOINED
 from proctoring.bookings.models import Booking, BookingLogEntry, LiveSession
 from proctoring.bookings.sessions import link_of
+from proctoring.inbox import sealing
 from proctoring.inbox.models import WebhookMessage
 from proctoring.privacy.erasure import erase_user
 from proctoring.privacy.export import export_user
@@ -73,3 +74,16 @@ def test_the_export_has_the_sessions_and_no_link(vendor: Vendor, booking: Bookin
     assert [row["candidate_number"] for row in document["live_sessions"]] == [1]
     assert [row["code"] for row in document["booking_log"]] == [JOINED]
     assert "vendor.example" not in text
+
+
+def test_a_message_about_the_persons_session_is_emptied(vendor: Vendor, booking: Booking) -> None:
+    tell(vendor, SessionJoined(occurred_at=at(9, 30), session=record(1)), at(9, 30))
+    message = WebhookMessage.objects.get()
+    message.sealed_body = sealing.seal(
+        b'{"session": "s-1", "join_url": "https://vendor.example/room/ada/1"}', context="x"
+    )
+    message.sha256 = "x"
+    message.save()
+    erase_user(session(booking, 1).user, by=None, reason="wish")
+    message.refresh_from_db()
+    assert bytes(message.sealed_body) == b""

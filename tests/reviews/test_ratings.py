@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import Status
 from proctoring.backends.types import AttemptRated
 from proctoring.errors import InvalidInput, MalformedMessage, NotPermitted
-from proctoring.reviews.models import Rating
-from proctoring.reviews.ratings import record_rating, set_risk
+from proctoring.reviews.models import Rating, RatingSource
+from proctoring.reviews.ratings import record_ratings, set_risk
 from tests.attempts.racing import TIMES, kinds, race
 from tests.factories import AttemptFactory, UserFactory, at
 
@@ -27,6 +28,12 @@ def rated(risk: float, moment: datetime = HALF_PAST, **fields: Any) -> AttemptRa
     return AttemptRated(**{"occurred_at": moment, "risk": risk, **given, **fields})
 
 
+def record_rating(attempt: Attempt, event: AttemptRated, *, now: datetime) -> Rating | None:
+    with transaction.atomic():
+        [rating] = record_ratings([(attempt, event)], source=RatingSource.WEBHOOK, now=now)
+    return rating
+
+
 def current(attempt: Attempt) -> list[Decimal]:
     return list(attempt.ratings.filter(is_current=True).values_list("risk", flat=True))
 
@@ -37,16 +44,16 @@ def attempt() -> Attempt:
 
 
 def test_a_rating_is_kept_as_it_came_and_as_a_risk(attempt: Attempt) -> None:
-    row = record_rating(attempt, rated(0.123456, raw_value="12.3456", raw_scale="risk_0_100"), now=at(10, 31))
-    row.refresh_from_db()
+    record_rating(attempt, rated(0.123456, raw_value="12.3456", raw_scale="risk_0_100"), now=at(10, 31))
+    row = Rating.objects.get()
     assert (row.raw_value, row.raw_scale, row.risk) == ("12.3456", "risk_0_100", Decimal("0.1235"))
     assert (row.mapping_version, row.source, row.exam, row.is_current) == ("rest-1", "webhook", attempt.exam, True)
     assert (row.rated_at, row.fetched_at) == (at(10, 30), at(10, 31))
 
 
 def test_the_same_one_again_is_the_one_that_is_kept(attempt: Attempt) -> None:
-    first = record_rating(attempt, rated(0.2), now=at(10, 31))
-    assert record_rating(attempt, rated(0.2), now=at(10, 45)) == first
+    assert record_rating(attempt, rated(0.2), now=at(10, 31)) is not None
+    assert record_rating(attempt, rated(0.2), now=at(10, 45)) is None
     assert Rating.objects.count() == 1
 
 
@@ -79,7 +86,7 @@ def test_a_clock_that_is_years_ahead_does_not_overrule_people_for_years(attempt:
 @pytest.mark.parametrize("risk", [-0.01, 1.01, float("nan"), float("inf")])
 def test_a_risk_that_is_none_is_refused(attempt: Attempt, risk: float) -> None:
     with pytest.raises(MalformedMessage):
-        record_rating(attempt, rated(risk))
+        record_rating(attempt, rated(risk), now=at(10, 31))
     with pytest.raises(InvalidInput):
         set_risk(attempt, Decimal(str(risk)), by=UserFactory())
     assert not Rating.objects.exists()
