@@ -22,7 +22,7 @@ WITH = $(RUN) -m tests.services
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test quality format test-stories test-postgres test-mariadb test-brokers test-browser coverage demo demo-reset \
+.PHONY: help test quality format test-long test-postgres test-mariadb test-brokers test-browser coverage demo demo-reset \
 	bench chaos messages dev clean env-test env-quality env-demo
 
 help: ## Show this list
@@ -43,8 +43,8 @@ dev: ## Install everything a developer uses into .venv
 test: env-test ## Run the tests on SQLite
 	$(PYTEST) $(PARALLEL) $(ARGS)
 
-test-stories: env-test ## Run whole stories on SQLite: simulator, workers and demo in processes of their own
-	$(PYTEST) $(PARALLEL) -m "story and not broker" $(ARGS)
+test-long: env-test ## Run whole stories, floods of requests and big courses on SQLite
+	$(PYTEST) $(PARALLEL) -m "long and not broker" $(ARGS)
 
 test-postgres: env-test ## Run the tests on PostgreSQL (PROCTORING_TEST_POSTGRES_URL)
 	$(WITH) postgres -- $(PYTEST) $(PARALLEL) -m $(EVERYTHING) $(ARGS)

@@ -35,7 +35,7 @@ STORIES = ("tests/story/", "tests/demo/")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(STORIES):
-            item.add_marker(pytest.mark.story)
+            item.add_marker(pytest.mark.long)
     if connection.vendor == "sqlite":
         lacking = pytest.mark.skip(reason="needs a database server: make test-postgres, make test-mariadb")
         for item in items:

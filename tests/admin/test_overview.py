@@ -305,6 +305,7 @@ def statements(client: Client, address: str) -> int:
     return sum(bool(STATEMENT.match(query["sql"])) for query in captured.captured_queries)
 
 
+@pytest.mark.long
 def test_ten_thousand_attempts_cost_what_a_few_cost(settings: Any, boss_client: Client, exam: Exam) -> None:
     lms = scripted(settings)
     user = UserFactory(is_staff=True)

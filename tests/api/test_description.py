@@ -169,6 +169,7 @@ def operations() -> Iterator[Any]:
         yield result.ok()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_one_connection")
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 @pytest.mark.parametrize("who", ["superuser", "candidate"])

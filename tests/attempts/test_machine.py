@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import accumulate, pairwise
 from typing import Any
 
+import pytest
 from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.test import TestCase
@@ -262,6 +263,7 @@ class Lives(RuleBasedStateMachine):
                 self.decided.add(row.pk)
 
 
+@pytest.mark.long
 class LivesTest(TestCase):
     def test_no_sequence_of_actions_breaks_an_invariant(self) -> None:
         keys = {**django_settings.PROCTORING, "BACKENDS": VENDOR}

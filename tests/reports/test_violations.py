@@ -133,6 +133,7 @@ def many_attempts(exam: Exam, count: int) -> None:
     )
 
 
+@pytest.mark.long
 def test_ten_thousand_attempts_cost_three_statements_a_batch() -> None:
     exam = ExamFactory(course_id=COURSE, exam_type=ExamType.PROCTORED)
     many_attempts(exam, 10_000)

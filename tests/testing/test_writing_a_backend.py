@@ -92,6 +92,7 @@ def complaints(package: Path, cls: str, **environment: str) -> str:
     return ended.stdout.strip()
 
 
+@pytest.mark.long
 def test_the_plugin_without_messages_passes_the_contract(plain: Path) -> None:
     assert not (plain / MESSAGES).exists()
     ended = run(plain, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider")
@@ -100,6 +101,7 @@ def test_the_plugin_without_messages_passes_the_contract(plain: Path) -> None:
     assert "does not claim registers" not in ended.stdout
 
 
+@pytest.mark.long
 def test_with_messages_both_classes_pass_the_contract(package: Path) -> None:
     ended = run(package, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider")
     assert ended.returncode == 0, ended.stdout + ended.stderr
