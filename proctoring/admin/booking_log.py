@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -15,6 +17,7 @@ from proctoring.admin.booking_filters import BOOKERS, BookedExamFilter, code_cho
 from proctoring.admin.rendering import EMPTY, link_to, short
 from proctoring.bookings.log_codes import LOG_CODES, codes_about
 from proctoring.bookings.models import BookingLogEntry
+from proctoring.exams.models import Exam
 from proctoring.permissions import booked_courses, may_see_bookings
 
 if TYPE_CHECKING:
@@ -99,6 +102,24 @@ class BookingLogAdmin(CourseAdmin):
             self.message_user(request, _("Choose a course or an exam to search in its log."), messages.WARNING)
             return queryset.none(), False
         return super().get_search_results(request, queryset, search_term)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().changelist_view(request, {**(extra_context or {}), "export_url": self._export(request)})
+
+    def _export(self, request: HttpRequest) -> str:
+        """The file of a booking's log, or of the whole of one course's; empty where neither is chosen."""
+        booking, exam = (request.GET.get(name, "") for name in ("booking__id__exact", BookedExamFilter.parameter_name))
+        if booking.isascii() and booking.isdigit():
+            return reverse("proctoring:booking_log_of_one", args=[booking]) + "?export=csv"
+        courses = courses_of(request.user, *self.roles)
+        course = request.GET.get(CourseFilter.parameter_name, "")
+        if not course and exam.isascii() and exam.isdigit() and len(exam) < 19:
+            course = Exam.objects.filter(pk=int(exam)).values_list("course_id", flat=True).first() or ""
+        if not course and courses is not None and len(courses) == 1:
+            course = next(iter(courses))
+        if not course:
+            return ""
+        return f"{reverse('proctoring:booking_log')}?{urlencode({'course_id': course, 'export': 'csv'})}"
 
     @admin.display(description=gettext_lazy("booking"))
     def of_booking(self, entry: BookingLogEntry) -> str:

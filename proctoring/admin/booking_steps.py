@@ -226,7 +226,7 @@ _ALL = (
     Step(
         name="cancel",
         title=gettext_lazy("Cancel the booking"),
-        explanation=gettext_lazy("The booking is given up for good, and the vendor is told."),
+        explanation=gettext_lazy("The booking is given up for good. A vendor that may hold it is told."),
         done=gettext_lazy("cancelled."),
         actors=PLANNER,
         possible=_by_table(Status.CANCELLED, states.WITHOUT_CODE),

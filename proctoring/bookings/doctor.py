@@ -59,7 +59,7 @@ ADVICE: Mapping[str, Advice] = {
     states.CONFLICT: Advice(
         cause=_("The vendor holds this exam for another window."),
         mender=Mender.PLANNER,
-        next_step=_("Cancel the other booking, or take its window; then schedule this one again."),
+        next_step=_("Cancel the other booking and schedule this one again, or plan one for the window that is held."),
     ),
     states.UNKNOWN: Advice(
         cause=_("The vendor rejected the booking and gave no reason that is known here."),

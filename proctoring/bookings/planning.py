@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from proctoring.allowances.computation import granted_seconds, in_force
 from proctoring.allowances.models import WHOLE_COURSE, Allowance
+from proctoring.attempts.models import Attempt
 from proctoring.backends import backends
 from proctoring.backends.live import BookingLimits
 from proctoring.bookings.lifecycle import save
@@ -120,9 +121,13 @@ def _refuse_too_long(booking: Booking, limits: BookingLimits) -> None:
 
 
 def bookable(sessions: QuerySet[LiveSession], plan: BookingPlan) -> QuerySet[LiveSession]:
-    """Those of the candidates who can still come: their account is active and, where everybody enrolled was meant, they
-    still are."""
+    """Those of the candidates who can still come: their account is active, they have the exam still before them, and
+    where everybody enrolled was meant, they still are."""
     able = sessions.filter(user__is_active=True)
+    if not plan.exam.is_sample:
+        # Whoever has had their attempt, and no further one granted, needs no proctor.
+        last = Attempt.objects.filter(exam=plan.exam_id, user=OuterRef("user")).newest_each()
+        able = able.exclude(Exists(last.filter(open_slot=None, retry_kind="")))
     if plan.selection == Selection.ENROLLED:
         enrolled = host().enrolled(plan.exam.course_id)
         if enrolled is not None:

@@ -234,7 +234,7 @@ class Situation:
             self.screen.value,
             attempt and (attempt.pk, self.status, attempt.retry_kind, attempt.acknowledged_at),
             self.launch,
-            self.session and (self.session.pk, self.session_link),
+            self.session and (self.session.pk, self.session_link, self.session.joined_at),
             self.allowed,
             self.whole,
             self.vendor_is_late,

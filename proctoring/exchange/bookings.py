@@ -21,6 +21,7 @@ from proctoring.bookings import checking, sending
 from proctoring.bookings.models import Booking
 from proctoring.bookings.sending import Ready
 from proctoring.errors import BackendAuthenticationError, BackendError, NotConfigured, UnknownBackend
+from proctoring.exams.models import Exam
 from proctoring.exams.services import owe_registration
 from proctoring.exchange.lists import may_call
 from proctoring.outbox import circuits
@@ -150,10 +151,15 @@ def _registered(backend: Backend, ready: Sequence[Ready], *, now: datetime) -> l
         return list(ready)
     known = [one for one in ready if one.booking.exam.external_id_at(backend.alias)]
     waiting = [one.booking for one in ready if one not in known]
-    for exam_id in {booking.exam_id for booking in waiting}:
+    exams = {booking.exam_id for booking in waiting}
+    for exam_id in exams:
         owe_registration(exam_id, backend.alias)
     why = "the exam is not registered with the vendor yet"
     sending.give_back(waiting, now=now, until=now + sending.WAIT, why=why)
+    # Registered after we had looked and before the bookings lay down: then nobody else wakes them.
+    awake = [exam.pk for exam in Exam.objects.filter(pk__in=exams) if exam.external_id_at(backend.alias)]
+    if awake:
+        sending.wake_bookings(Booking.objects.filter(exam__in=awake, backend=backend.alias), now=now)
     return known
 
 

@@ -22,8 +22,9 @@ KEPT_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp")
 
 MAX_BACKOFF_SECONDS = 1800
 MAX_FAILED_TRIES = 20
-WAIT = timedelta(minutes=30)
-"""For an id that wakes its message when it is stored; a look now and then is enough."""
+FIRST_WAIT, WAIT = timedelta(seconds=10), timedelta(minutes=30)
+"""For an id that wakes its message when it is stored. The first looks come soon, and ever later: the id may have been
+stored just before the message lay down."""
 FRESH = timedelta(seconds=1)
 """A lease that began less than this ago: of the first message of a batch."""
 MAX_ERROR_LENGTH = 2000
@@ -129,7 +130,7 @@ def settle_unknown_id(message: WebhookMessage, unknown: UnknownExternalId, *, no
         error=str(unknown)[:MAX_ERROR_LENGTH],
         waits_for=unknown.external_id.replace("\x00", "")[:255],
         tries=max(0, message.tries - 1),
-        next_try_at=now + WAIT,
+        next_try_at=now + min(WAIT, max(FIRST_WAIT, now - message.received_at)),
     )
 
 

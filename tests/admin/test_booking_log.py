@@ -237,8 +237,15 @@ def test_what_is_owed_about_a_booking_names_its_exam(boss_client: Client, exam: 
     assert address(booking) in row[1]
 
 
-def test_a_courses_log_leads_to_its_export(boss_client: Client) -> None:
-    page = boss_client.get(reverse("admin:proctoring_bookinglogentry_changelist"), {"course": "a+b"})
-    assert 'href="/proctoring/api/v1/booking-log/?course_id=a%2Bb&amp;export=csv"' in page.content.decode()
-    plain = boss_client.get(reverse("admin:proctoring_bookinglogentry_changelist"))
-    assert "export=csv" not in plain.content.decode()
+def test_a_log_leads_to_its_export(boss_client: Client, exam: Exam) -> None:
+    """Of the booking or the course that is looked at; where all courses are, of none."""
+    booking = booked(exam)
+    page = reverse("admin:proctoring_bookinglogentry_changelist")
+    whole = "/proctoring/api/v1/booking-log/?course_id={}&amp;export=csv"
+    for query, wanted in (
+        ({"course": "a+b"}, whole.format("a%2Bb")),
+        ({"exam__id__exact": str(exam.pk)}, whole.format(exam.course_id)),
+        ({"booking__id__exact": str(booking.pk)}, f"/proctoring/api/v1/bookings/{booking.pk}/log/?export=csv"),
+    ):
+        assert f'href="{wanted}"' in boss_client.get(page, query).content.decode()
+    assert "export=csv" not in boss_client.get(page).content.decode()

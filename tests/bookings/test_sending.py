@@ -9,7 +9,7 @@ import pytest
 
 from proctoring.backends.base import Backend
 from proctoring.backends.live import BookingAnswer, BookingWord
-from proctoring.bookings import states
+from proctoring.bookings import sending, states
 from proctoring.bookings.services import schedule_booking
 from proctoring.errors import BackendAuthenticationError, BackendError, BackendRejected
 from proctoring.exams.models import ExamStatus
@@ -166,6 +166,21 @@ def test_an_exam_that_is_not_registered_yet_waits_and_is_woken(vendor: Vendor, s
     assert fresh(waiting).next_send_at == NOW
     send()
     assert vendor.script.book[waiting.reference].exam_external_id == "e-2"
+
+
+def test_an_exam_that_is_registered_just_before_the_booking_lies_down_wakes_it(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registering(vendor)
+    booking, lay_down = booked(), sending.give_back
+
+    def give_back(*args: Any, **said: Any) -> None:
+        assert deliver(NOW) == ["done"]
+        lay_down(*args, **said)
+
+    monkeypatch.setattr(sending, "give_back", give_back)
+    send()
+    assert fresh(booking).next_send_at == NOW
 
 
 def registering(vendor: Vendor) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from proctoring.attempts.states import Status
 from proctoring.backends.live import BookingWord
 from proctoring.bookings import states
 from proctoring.bookings.models import Booking, BookingPlan, LiveSession
+from proctoring.bookings.planning import bookable
 from proctoring.bookings.services import cancel_booking, change_draft, change_window
 from proctoring.errors import BackendError, BackendRejected, Conflict, InvalidInput, ProctoringError, RuleBroken
-from proctoring.exams.models import ExamStatus
+from proctoring.exams.models import ExamStatus, ExamType
 from proctoring.outbox.models import Delivery
 from tests.attempts.racing import TIMES, kinds, race
 from tests.bookings.desk import (
@@ -28,7 +30,7 @@ from tests.bookings.desk import (
     status,
     vendor_of,
 )
-from tests.factories import AllowanceFactory, LiveSessionFactory, at
+from tests.factories import AllowanceFactory, AttemptFactory, ExamFactory, LiveSessionFactory, at
 from tests.hosts import configure
 
 WAITS = "waits_for_cancellation"
@@ -240,3 +242,24 @@ def test_two_who_move_it_at_once_move_it_once(clock: Any, settings: Any) -> None
         assert kinds(answers) == ["Conflict", "ok"]
         assert Booking.objects.filter(replaces=old).count() == 1
         assert status(old) == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("status", "retry", "exam_type", "needs_one"),
+    [
+        (Status.CREATED, "", ExamType.PROCTORED, True),
+        (Status.VERIFIED, "", ExamType.PROCTORED, False),
+        (Status.ERROR, "resume", ExamType.PROCTORED, True),
+        (Status.VOIDED, "fresh", ExamType.PROCTORED, True),
+        (Status.DECLINED, "", ExamType.PROCTORED, False),
+        (Status.SUBMITTED, "", ExamType.PRACTICE, True),
+    ],
+)
+def test_who_has_had_the_exam_needs_no_proctor(
+    vendor: Vendor, status: Status, retry: str, exam_type: ExamType, needs_one: bool
+) -> None:
+    exam = ExamFactory(exam_type=exam_type)
+    booking = booked("draft", exam=exam)
+    session = booking.sessions.get()
+    AttemptFactory(exam=exam, user=session.user, status=status, retry_kind=retry)
+    assert bookable(booking.sessions.all(), booking.plan).exists() is needs_one

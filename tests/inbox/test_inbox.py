@@ -194,6 +194,15 @@ def test_an_unknown_id_is_waited_for_a_day_and_then_quarantined() -> None:
     assert looks < 70
 
 
+def test_what_waits_for_an_id_looks_soon_at_first_and_ever_later() -> None:
+    store()
+    for now, pause in ((TEN, 10), (TEN + timedelta(seconds=40), 40), (at(10, 20), 1200), (at(11, 0), 1800)):
+        message = claim(now)
+        inbox.settle_unknown_id(message, UnknownExternalId("ext-9"), now=now)
+        message.refresh_from_db()
+        assert message.next_try_at == now + timedelta(seconds=pause)
+
+
 def test_how_long_an_unknown_id_is_waited_for_is_a_setting(settings: Any) -> None:
     configure(settings, UNKNOWN_ID_HOURS=2)
     assert store()[0].give_up_at == at(12, 0)

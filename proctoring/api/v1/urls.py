@@ -51,7 +51,7 @@ resources: list[URLPattern] = [
     path("ratings/", Ratings.as_view({"get": "list"})),
     path("bookings/", Bookings.as_view({"get": "list", "post": "create"})),
     path("bookings/<str:pk>/", Bookings.as_view({"get": "retrieve", "patch": "partial_update"})),
-    path("bookings/<str:pk>/log/", BookingLog.as_view({"get": "list"})),
+    path("bookings/<str:pk>/log/", BookingLog.as_view({"get": "list"}), name="booking_log_of_one"),
     path("bookings/<str:pk>/sessions/", BookingSessions.as_view({"get": "list"})),
     *(path(f"bookings/<str:pk>/{act}/", BookingActions.as_view({"post": act})) for act in BOOKING_ACTIONS),
     path("booking-log/", CourseBookingLog.as_view({"get": "list"}), name="booking_log"),

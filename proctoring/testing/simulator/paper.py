@@ -17,7 +17,7 @@ HEADERS = {
 }
 STYLE = """
 body { font-family: sans-serif; line-height: 1.5; max-width: 42rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1b1b1b; background: #ffffff; }
+  color: #1b1b1b; background: #ffffff; overflow-wrap: anywhere; }
 button { font: inherit; padding: 0.6rem 1.2rem; color: #ffffff; background: #0b5394; border: 2px solid #0b5394; }
 button:focus-visible, a:focus-visible { outline: 3px solid #b35c00; outline-offset: 2px; }
 form { display: inline; } input { font: inherit; width: 6rem; }
