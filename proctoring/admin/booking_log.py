@@ -114,7 +114,8 @@ class BookingLogAdmin(CourseAdmin):
         courses = courses_of(request.user, *self.roles)
         course = request.GET.get(CourseFilter.parameter_name, "")
         if not course and exam.isascii() and exam.isdigit() and len(exam) < 19:
-            course = Exam.objects.filter(pk=int(exam)).values_list("course_id", flat=True).first() or ""
+            seen = Exam.objects.filter(booked_courses(request.user, "course_id"), pk=int(exam))
+            course = seen.values_list("course_id", flat=True).first() or ""
         if not course and courses is not None and len(courses) == 1:
             course = next(iter(courses))
         if not course:
