@@ -15,9 +15,9 @@ from proctoring.api.openapi import operation, path_id
 from proctoring.api.v1.attempts import TAG
 from proctoring.api.wire import JsonObjectField, UtcDateTimeField
 from proctoring.attempts.models import Attempt
-from proctoring.errors import Conflict
+from proctoring.attempts.reporting import report_events
 from proctoring.logs.event_types import Source
-from proctoring.logs.intake import MAX_ROWS, MAX_SEQUENCE, MAX_TYPE, MESSAGE_ID, STREAM, Reporter, take_in
+from proctoring.logs.intake import MAX_ROWS, MAX_SEQUENCE, MAX_TYPE, MESSAGE_ID, STREAM, Reporter
 from proctoring.logs.models import MAX_TEXT
 from proctoring.permissions import may_view_logs, may_watch, reports_for_lms
 
@@ -72,9 +72,7 @@ class AttemptEvents(ApiViewSet):
         rows = request.data
         if not isinstance(rows, list) or len(rows) > MAX_ROWS or not all(isinstance(row, dict) for row in rows):
             refuse({"non_field_errors": _("Must be a list of at most %s objects.") % MAX_ROWS})
-        if attempt.erased_at is not None:
-            raise Conflict(_("What was known of this attempt has been erased."), code="attempt_erased")
-        return Response(self.shown(TakenSerializer, take_in(attempt, rows, reporter, now=self.now)))
+        return Response(self.shown(TakenSerializer, report_events(attempt, rows, reporter, now=self.now)))
 
 
 def reporter_of(request: Request, attempt: Attempt) -> Reporter:

@@ -1,0 +1,27 @@
+"""What a page or an LMS reports about an attempt, taken into the log as long as anything about it may be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from proctoring.attempts.models import Attempt
+from proctoring.errors import Conflict
+from proctoring.logs.intake import Reporter, Taken, take_in
+
+
+def report_events(attempt: Attempt, rows: Sequence[Any], reporter: Reporter, *, now: datetime) -> Taken:
+    """Store a batch of events (``logs.intake.take_in``). Three statements, however many.
+
+    Under the attempt's lock, so that an erasure comes before, and is seen, or after, and finds what was written. Raises
+    ``Conflict`` (``attempt_erased``).
+    """
+    with transaction.atomic():
+        row = Attempt.objects.select_for_update().get(pk=attempt.pk)
+        if row.erased_at is not None:
+            raise Conflict(_("What was known of this attempt has been erased."), code="attempt_erased")
+        return take_in(row, rows, reporter, now=now)
