@@ -105,7 +105,7 @@ def events_of(attempt: Attempt, viewer: User) -> list[Table]:
     return [
         Table(
             name="events",
-            title=_("What happened during the exam"),
+            title=_("Events during the exam"),
             headers=(_("When"), _("What"), _("How grave"), _("Who"), _("Why"), _("Question")),
             rows=[
                 (

@@ -243,7 +243,7 @@ def test_other_roles_do_not_read_the_log(as_person: Callable[..., Client], attem
     assert read(person, **of(attempt)).status_code == 403
     assert person.get(page(event)).status_code in (302, 403)
     if role == "reviewer":
-        assert "What happened during the exam" not in person.get(address(attempt)).content.decode()
+        assert "Events during the exam" not in person.get(address(attempt)).content.decode()
 
 
 def test_a_reader_of_logs_is_led_to_no_page_that_is_closed(as_person: Callable[..., Client], attempt: Attempt) -> None:
@@ -261,7 +261,7 @@ def test_of_ones_own_attempt_nothing_is_read_here(as_person: Callable[..., Clien
     for query in (of(own), {"exam__id__exact": exam.pk}):
         assert event.pk not in listed(person, **query)
     assert person.get(page(event)).status_code in (302, 403, 404)
-    assert "What happened during the exam" not in person.get(address(own)).content.decode()
+    assert "Events during the exam" not in person.get(address(own)).content.decode()
 
 
 @pytest.mark.parametrize("value", ["x", "99999999999999999999999", "\x00", "-1", "1 or 1"])
@@ -322,7 +322,7 @@ def test_the_page_of_an_attempt_shows_its_last_events(boss_client: Client, attem
     assert newest[1:4] == ["Several faces visible", "Alert", "Vendor (rest)"]
     assert "Book visible" not in str(table.rows)
     assert f"{reverse(LIST)}?attempt__id__exact={attempt.pk}" in str(table.more)
-    assert response.content.decode().count("What happened during the exam") == 1
+    assert response.content.decode().count("Events during the exam") == 1
 
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
