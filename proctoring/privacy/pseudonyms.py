@@ -39,16 +39,21 @@ def known_id(backend: str, user_pk: int) -> str:
 
 
 def candidate_ids(backend: str, user_pks: Collection[int]) -> dict[int, str]:
-    """Person → the id in use, or a new one. One statement a batch, and a few for each who is new to the vendor.
+    """Person → the id in use, or a new one. A few statements a batch.
 
     Raises ``NotConfigured`` as ``candidate_id``.
     """
     found: dict[int, str] = {}
     wanted = sorted(set(user_pks))
-    for at in range(0, len(wanted), BATCH):
-        known = _current(backend).filter(user__in=wanted[at : at + BATCH])
-        found.update(known.values_list("user_id", "value"))
     now = timezone.now()
+    for at in range(0, len(wanted), BATCH):
+        batch = wanted[at : at + BATCH]
+        found.update(_ids_in_use(backend, batch))
+        fresh = [pk for pk in batch if pk not in found]
+        if fresh:
+            _make_many(backend, fresh, now=now)
+            found.update(_ids_in_use(backend, fresh))
+    # Who has come back after they were retired needs the next of their series.
     return found | {pk: _make(backend, pk, now=now).value for pk in wanted if pk not in found}
 
 
@@ -125,6 +130,25 @@ def _make(backend: str, user_pk: int, *, now: datetime) -> Pseudonym:
             if winner is not None:
                 return winner
     raise AssertionError("an endless loop has ended")  # pragma: no cover
+
+
+def _ids_in_use(backend: str, user_pks: Collection[int]) -> dict[int, str]:
+    return dict(_current(backend).filter(user__in=user_pks).values_list("user_id", "value"))
+
+
+def _make_many(backend: str, user_pks: Collection[int], *, now: datetime) -> None:
+    """The first ids of these people's series, as far as they are free. Whoever makes one at the same moment wins."""
+    key = _newest_key()
+    first = {_derive(key, backend, pk, 1): pk for pk in user_pks}
+    taken = set(Pseudonym.objects.filter(backend=backend, value__in=first).values_list("value", flat=True))
+    Pseudonym.objects.bulk_create(
+        [
+            Pseudonym(user_id=pk, backend=backend, value=value, key_id=_key_id(key), created_at=now)
+            for value, pk in first.items()
+            if value not in taken
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def _winner(backend: str, user_pk: int) -> Pseudonym | None:

@@ -12,7 +12,7 @@ from proctoring.errors import NotConfigured
 from proctoring.outbox.models import Delivery
 from proctoring.privacy import pseudonyms
 from proctoring.privacy.models import Pseudonym
-from proctoring.privacy.pseudonyms import candidate_id, known_id, outdated, people_of, renew
+from proctoring.privacy.pseudonyms import candidate_id, candidate_ids, known_id, outdated, people_of, renew
 from tests.attempts.racing import race
 from tests.exchange.vendor import VENDOR
 from tests.factories import TEN, UserFactory, at
@@ -121,6 +121,24 @@ def test_a_person_who_comes_back_while_the_old_id_is_being_forgotten_gets_anothe
     assert candidate_id("vendor", ada.pk) == candidate_id("vendor", ada.pk)
 
 
+def test_many_people_are_named_in_few_statements_and_as_one_by_one(
+    ada: AbstractUser, django_assert_num_queries: Any
+) -> None:
+    known, back = candidate_id("vendor", ada.pk), UserFactory()
+    retired = candidate_id("vendor", back.pk)
+    Pseudonym.objects.filter(user=back).update(current_slot=None, retired_at=TEN)
+    people = [ada, *UserFactory.create_batch(20)]
+    with django_assert_num_queries(4):
+        ids = candidate_ids("vendor", [person.pk for person in people])
+    assert ids == {person.pk: known_id("vendor", person.pk) for person in people}
+    assert (ids[ada.pk], len(set(ids.values()))) == (known, 21)
+    with django_assert_num_queries(1):
+        assert candidate_ids("vendor", [person.pk for person in people]) == ids
+    again = candidate_ids("vendor", [back.pk])[back.pk]
+    assert again not in ("", retired)
+    assert again == known_id("vendor", back.pk)
+
+
 @pytest.mark.concurrency
 @pytest.mark.django_db(transaction=True)
 def test_of_workers_that_name_a_person_at_once_all_get_the_same_id(settings: Any) -> None:
@@ -130,3 +148,14 @@ def test_of_workers_that_name_a_person_at_once_all_get_the_same_id(settings: Any
         answers = race(*[lambda person=person: pseudonyms.candidate_id("vendor", person.pk)] * 4)
         assert Pseudonym.objects.filter(user=person).count() == 1
         assert len({str(answer) for answer in answers}) == 1
+
+
+@pytest.mark.concurrency
+@pytest.mark.django_db(transaction=True)
+def test_of_workers_that_name_many_at_once_all_get_the_same_ids(settings: Any) -> None:
+    configure(settings, PSEUDONYM_KEYS=[OLD])
+    for _ in range(5):
+        people = [person.pk for person in UserFactory.create_batch(10)]
+        answers = race(*[lambda people=people: pseudonyms.candidate_ids("vendor", people)] * 4)
+        assert len({str(sorted(answer.items())) for answer in answers}) == 1, answers
+        assert Pseudonym.objects.filter(user__in=people).count() == len(people)
