@@ -7,6 +7,7 @@ from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
 from proctoring.logs.models import Event
+from proctoring.monitoring.models import Command, Presence, SeenAddress
 from proctoring.outbox.models import Circuit, Delivery
 from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
 from proctoring.reviews.models import Rating, Review, ReviewComment, VideoView
@@ -18,6 +19,7 @@ __all__ = [
     "BookingLogEntry",
     "BookingPlan",
     "Circuit",
+    "Command",
     "DeletionCertificate",
     "Delivery",
     "Event",
@@ -26,10 +28,12 @@ __all__ = [
     "LegalHold",
     "LiveSession",
     "OnboardingProfile",
+    "Presence",
     "Pseudonym",
     "Rating",
     "Review",
     "ReviewComment",
+    "SeenAddress",
     "SweepCursor",
     "TimeEntry",
     "VideoView",

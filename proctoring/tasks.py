@@ -23,6 +23,7 @@ from proctoring.exchange.live import RatingList, SessionList
 from proctoring.exchange.onboarding import OnboardingList
 from proctoring.idempotency.services import forget_old
 from proctoring.inbox import services as inbox
+from proctoring.monitoring.silence import notice_silence
 from proctoring.outbox import services as outbox
 from proctoring.privacy.retention import Sweep
 from proctoring.reviews.services import apply_kept_review, attempts_with_waiting_review
@@ -108,12 +109,16 @@ def read_ratings() -> int:
 
 @shared_task(name="proctoring.end_overdue_attempts", **OPTIONS)
 def end_overdue_attempts() -> None:
-    """End attempts whose deadline has passed, each at its own deadline."""
-    last: int | None = 0
-    for now in _while_there_is_time():
-        last = end_overdue(now=now, after=last or 0)
-        if last is None:
-            break
+    """End attempts whose deadline has passed, each at its own deadline.
+
+    Silence is looked for before: the deadline of a candidate who is out of reach may have to wait.
+    """
+    for sweep in (notice_silence, end_overdue):
+        last: int | None = 0
+        for now in _while_there_is_time():
+            last = sweep(now=now, after=last or 0)
+            if last is None:
+                break
 
 
 @shared_task(name="proctoring.apply_kept_reviews", **OPTIONS)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from proctoring.attempts import effects, states
 from proctoring.attempts.chronicle import note_step
 from proctoring.attempts.models import Attempt
+from proctoring.attempts.outages import settle_outage
 from proctoring.attempts.profiles import note_profile
 from proctoring.attempts.states import Actor, Status, can_become
 from proctoring.backends import backends
@@ -69,6 +70,9 @@ def move(
             f"An attempt that is {old.value!r} cannot become {new.value!r} by {actor.value}.",
             data={"from": old.value, "to": new.value, "actor": actor.value},
         )
+    if attempt.outage_since is not None and new not in states.TICKING:
+        # The clock stops here: what a page out of reach has cost until then is settled while it still counts.
+        settle_outage(attempt, until=attempt.ended_at or now)
     attempt.status = new
     attempt.open_slot = 1 if new in states.OPEN else None
     if old in states.OPEN and new not in states.OPEN and attempt.ended_at is None:

@@ -234,6 +234,30 @@ def reverse_time(
     return row
 
 
+def decide_outage(
+    attempt: Attempt,
+    *,
+    entry: TimeEntry,
+    accept: bool,
+    by: User,
+    reason_code: int | None,
+    note: str,
+    now: datetime | None = None,
+) -> Attempt:
+    """Staff grant or refuse the time that an outage proposes. Raises ``Conflict`` (``not_proposed``) where nothing
+    waits for a decision, (``attempt_closed``) as every change of time does."""
+    now = now or timezone.now()
+    refuse_own(attempt, by)
+    with locked(attempt, now=now) as row:
+        _refuse_closed_account(row)
+        seconds = ledger.decide(row, entry, accept=accept)
+        word = "granted" if accept else "refused"
+        save(row, by=by, reason=f"outage of {entry.seconds} s {word}: {note}")
+        note_time(row, EntryKind.OUTAGE, seconds, by=by, reason_code=reason_code, note=note, now=now)
+        announce(deadline_changed, attempt=row)
+    return row
+
+
 def change_status(
     attempt: Attempt, new: Status, *, by: User, actors: Collection[Actor], reason: str, now: datetime | None = None
 ) -> Attempt:

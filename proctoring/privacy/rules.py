@@ -21,6 +21,7 @@ from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
 from proctoring.logs.models import Event
+from proctoring.monitoring.models import Command, Presence, SeenAddress
 from proctoring.outbox.models import Circuit, Delivery, DeliveryTarget
 from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
 from proctoring.reviews.models import Rating, Review, ReviewComment, VideoView
@@ -243,6 +244,29 @@ RULES: Mapping[type[Model], Rule] = {
         fate=Fate.NOBODYS,
         actors=frozenset({"made_by"}),
         harmless=frozenset({"kind", "subject", "reason", "counts", "vendors", "digest"}),
+    ),
+    # Before the events: a heartbeat that brings some holds this row until they are there.
+    Presence: Rule(
+        fate=Fate.DELETED,
+        about=_of("attempt__user"),
+        section="presence",
+        exported=("attempt_id", "last_seen_at", "state", "lost_since", "ip", "user_agent", "quality"),
+    ),
+    SeenAddress: Rule(
+        fate=Fate.DELETED,
+        about=_of("attempt__user"),
+        section="addresses",
+        exported=("attempt_id", "ip", "first_seen_at"),
+    ),
+    Command: Rule(
+        about=_of("attempt__user"),
+        personal={"text": Personal(blank="", keep=DataClass.EVENTS)},
+        actors=frozenset({"by"}),
+        harmless=frozenset({"kind"}),
+        attempt="attempt",
+        dated="sent_at",
+        section="commands",
+        exported=("attempt_id", "kind", "text", "minutes", "sent_at", "seen_at", "applied_at"),
     ),
     Event: Rule(
         about=_of("attempt__user"),

@@ -17,6 +17,7 @@ from proctoring.api.v1.candidate_log import CandidateLog
 from proctoring.api.v1.catalogues import CATALOGUES, Catalogues
 from proctoring.api.v1.events import AttemptEvents
 from proctoring.api.v1.exams import Exams
+from proctoring.api.v1.heartbeats import Heartbeats
 from proctoring.api.v1.live_sessions import BookingSessions, LiveSessions
 from proctoring.api.v1.onboarding import OnboardingView
 from proctoring.api.v1.ratings import Ratings
@@ -39,6 +40,7 @@ resources: list[URLPattern] = [
     path("attempts/<str:pk>/", Attempts.as_view({"get": "retrieve"})),
     path("attempts/<str:pk>/time/", AttemptTime.as_view({"get": "retrieve", "post": "create"})),
     path("attempts/<str:pk>/reviews/", AttemptReviews.as_view({"get": "list", "post": "create"})),
+    path("attempts/<str:pk>/heartbeat/", Heartbeats.as_view({"post": "create"})),
     path("attempts/<str:pk>/events/", AttemptEvents.as_view({"post": "create"})),
     path("attempts/<str:pk>/candidate-log/", CandidateLog.as_view({"get": "list"})),
     path("attempts/<str:pk>/timeline/", Timeline.as_view({"get": "list"})),
