@@ -190,7 +190,12 @@ def _actor(type_: int, source: Source) -> EventActor:
 def _believed(attempt: Any, occurred_at: datetime, reporter: Reporter, *, now: datetime) -> datetime:
     """The moment by our clock: never before the attempt, never after we have heard of it."""
     begun = min(attempt.started_at or attempt.created_at, now)
-    return max(begun, min(occurred_at - timedelta(milliseconds=reporter.clock_offset_ms), now))
+    try:
+        ours = occurred_at - timedelta(milliseconds=reporter.clock_offset_ms)
+    except OverflowError:
+        # A clock that is off by ages.
+        ours = begun if reporter.clock_offset_ms > 0 else now
+    return max(begun, min(ours, now))
 
 
 def _message_id(row: Mapping[str, Any], source: Source) -> str:

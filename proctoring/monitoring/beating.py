@@ -21,11 +21,15 @@ from proctoring.exams.models import Exam
 from proctoring.monitoring.models import Command, Presence, milliseconds
 from proctoring.monitoring.quality import Quality, quality_of
 
-ATTEMPT_FIELDS = (
-    *("id", "exam_id", "user_id", "status", "started_at", "paused_at", "closes_at", "expires_at"),
-    *("created_at", "erased_at"),
+KNOWN = frozenset({"id", "exam_id", "user_id", "status", "started_at", "paused_at", "closes_at", "expires_at"})
+NEEDED_BY_EVENTS = frozenset({"created_at", "erased_at"})
+ATTEMPT_FIELDS = tuple(
+    # In the model's order, which is the one that ``from_db`` goes by.
+    field.attname
+    for field in Attempt._meta.concrete_fields
+    if field.attname in KNOWN | NEEDED_BY_EVENTS
 )
-"""What a heartbeat knows of its attempt: its status, its clock, and what an event needs."""
+"""What a heartbeat knows of its attempt."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -90,7 +90,7 @@ def _note_presence(row: Attempt, pulse: Pulse, *, now: datetime, stretch: int) -
     presence = Presence.objects.select_for_update().filter(attempt=row.pk).first()
     is_new = presence is None
     presence = presence or Presence(attempt=row)
-    events = [] if is_new else _restored(row, presence, now=now)
+    events = [] if is_new else _restored(row, presence, pulse, now=now)
     events += _address_news(row, presence, pulse, now=now)
     if presence.quality != pulse.quality:
         data = {"from": presence.quality, "to": pulse.quality.value, "round_trip_ms": pulse.round_trip_ms}
@@ -105,9 +105,10 @@ def _note_presence(row: Attempt, pulse: Pulse, *, now: datetime, stretch: int) -
     record_together(events)
 
 
-def _restored(row: Attempt, presence: Presence, *, now: datetime) -> list[Event]:
+def _restored(row: Attempt, presence: Presence, pulse: Pulse, *, now: datetime) -> list[Event]:
     """The page is back: what the outage has cost is settled. A silence that no sweep has noticed is noticed here."""
-    if presence.state != State.LOST and not lose(row, presence, now=now):
+    lose(row, presence, now=now)
+    if presence.state != State.LOST:
         return []
     since, credited = presence.lost_since, 0
     if row.outage_since is not None:
@@ -115,7 +116,7 @@ def _restored(row: Attempt, presence: Presence, *, now: datetime) -> list[Event]
         save(row, by=None, reason="connection restored")
         announce(deadline_changed, attempt=row)
     seconds = int((now - since).total_seconds()) if since else 0
-    data = {"seconds": seconds, "given_back_seconds": credited}
+    data = {"seconds": seconds, "given_back_seconds": credited, "quality": pulse.quality.value}
     return [event_of(row, RESTORED, actor=EventActor.SYSTEM, now=now, data=data)]
 
 

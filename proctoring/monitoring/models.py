@@ -9,7 +9,6 @@ from django.conf import settings as django_settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from proctoring.attempts.states import RUNNING
 from proctoring.monitoring.quality import Quality, State
 
 
@@ -23,11 +22,8 @@ def quality_choices() -> list[tuple[str, Any]]:
 
 class PresenceQuerySet(models.QuerySet["Presence"]):
     def silent(self, now: datetime) -> PresenceQuerySet:
-        """Those whose silence has become too long, and nobody has noticed it yet."""
-        return self.filter(state=State.ONLINE, lost_at_ms__lte=milliseconds(now))
-
-    def of_running(self) -> PresenceQuerySet:
-        return self.filter(attempt__status__in=RUNNING)
+        """Those whose silence has become too long, and nothing has come of it yet."""
+        return self.filter(lost_at_ms__lte=milliseconds(now), attempt__outage_since=None)
 
 
 class Presence(models.Model):
@@ -64,7 +60,7 @@ class Presence(models.Model):
     class Meta:
         verbose_name = _("presence")
         verbose_name_plural = _("presences")
-        indexes = (models.Index(fields=("state", "lost_at_ms"), name="proctoring_presence_silent"),)
+        indexes = (models.Index(fields=("lost_at_ms",), name="proctoring_presence_silent"),)
 
     def __str__(self) -> str:
         return f"{self.attempt_id}: {self.get_state_display()}"

@@ -23,12 +23,16 @@ LOST, RESTORED = 1020, 1021
 
 def lose(row: Attempt, presence: Presence, *, now: datetime) -> bool:
     """Note that the page of a running attempt has been silent for too long; False where it has not. The caller holds
-    both rows' locks, and saves ``presence``."""
+    both rows' locks, and saves ``presence``.
+
+    One that is lost already, and whose clock was started again after a pause, begins another outage: no other event.
+    """
     since = _silent_since(row, presence, now=now)
     if since is None:
         return False
-    presence.state, presence.lost_since = State.LOST, since
-    record(row, LOST, actor=EventActor.SYSTEM, now=now, at=since)
+    if presence.state != State.LOST:
+        presence.state, presence.lost_since = State.LOST, since
+        record(row, LOST, actor=EventActor.SYSTEM, now=now, at=since)
     begin_outage(row, since=since)
     save(row, by=None, reason="connection lost")
     announce(deadline_changed, attempt=row)
@@ -37,7 +41,7 @@ def lose(row: Attempt, presence: Presence, *, now: datetime) -> bool:
 
 def _silent_since(row: Attempt, presence: Presence, *, now: datetime) -> datetime | None:
     """Since when the silence has cost the candidate time; None where it is not long enough, or their clock stands."""
-    if presence.state == State.LOST or presence.lost_at_ms is None or milliseconds(now) < presence.lost_at_ms:
+    if row.outage_since is not None or presence.lost_at_ms is None or milliseconds(now) < presence.lost_at_ms:
         return None
     began = clock_began(row)
     if began is None:

@@ -214,6 +214,7 @@ class TestRows:
             "backend": "vendor",
             "stream": "s",
             "sequence": 3,
+            "connection": "unknown",
             "message_id": "m-1",
         }
         event = EventFactory(attempt=attempt, **given)

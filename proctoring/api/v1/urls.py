@@ -24,6 +24,7 @@ from proctoring.api.v1.ratings import Ratings
 from proctoring.api.v1.registration import CourseExams
 from proctoring.api.v1.reports import CourseReports
 from proctoring.api.v1.reviews import AttemptReviews, Reviews
+from proctoring.api.v1.shared_addresses import SharedAddresses
 from proctoring.api.v1.time import AttemptTime
 from proctoring.api.v1.timeline import Timeline
 from proctoring.api.v1.users import Users
@@ -32,6 +33,7 @@ resources: list[URLPattern] = [
     path("exams/", Exams.as_view({"get": "list", "post": "create"})),
     path("exams/<str:pk>/", Exams.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("exams/<str:pk>/access/", ExamAttempts.as_view({"get": "access"})),
+    path("exams/<str:pk>/shared-addresses/", SharedAddresses.as_view({"get": "retrieve"})),
     path("exams/<str:pk>/attempts/", ExamAttempts.as_view({"post": "create"})),
     path("courses/<path:course_id>/exams/", CourseExams.as_view({"put": "update"})),
     path("courses/<path:course_id>/violation-report/", CourseReports.as_view({"get": "violations"})),
