@@ -214,7 +214,6 @@ class TestRows:
             "backend": "vendor",
             "stream": "s",
             "sequence": 3,
-            "connection": "unknown",
             "message_id": "m-1",
         }
         event = EventFactory(attempt=attempt, **given)
@@ -274,6 +273,7 @@ class TestRows:
             "item_id": "i-1",
             "stream": "s",
             "sequence": 3,
+            "connection": "unknown",
             "data": {"a": 1},
         }
 
