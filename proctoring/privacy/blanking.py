@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
-from proctoring.privacy.rules import HISTORY_PERSONAL, RULES, Fate, Personal, Rule, history_of
+from proctoring.privacy.rules import RULES, Fate, Personal, Rule, history_of, kept_in
 
 BATCH = 500
 
@@ -73,7 +73,7 @@ def _erasures(
         yield model, delete(model._base_manager.filter(about))
         return
     if history is not None:
-        yield history, blank(history._base_manager.filter(about), {**rule.personal, **HISTORY_PERSONAL}, now=now)
+        yield history, blank(history._base_manager.filter(about), kept_in(history, rule.personal), now=now)
     if rule.personal:
         yield model, blank(model._base_manager.filter(about), rule.personal, now=now, stamp=rule.stamp)
 

@@ -1,18 +1,19 @@
 """What each model keeps about people: one rule a model, its history included. A model without one fails a test.
 
 A field that can hold words, JSON, bytes, an address or a person has to be named by its model's rule: as personal, as
-somebody who acted, or as harmless. So whoever adds a field decides what becomes of it.
+words in which anybody may be named, as somebody who acted, or as harmless with the reason why. So whoever adds a field
+decides what becomes of it, in the rows of the person who is erased and in those of everybody else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from django.db.models import Model, Q
+from django.db.models import Exists, Model, OuterRef, Q
 
 from proctoring.allowances.models import Allowance
 from proctoring.attempts.models import Attempt, OnboardingProfile, TimeEntry
@@ -50,12 +51,25 @@ class Fate(StrEnum):
     """They are about nobody in particular."""
 
 
+class Why(StrEnum):
+    """Why nobody is looked for in a field of rows that are not about them."""
+
+    VOCABULARY = "a word of a vocabulary, or a value on a scale"
+    GIVEN = "what the LMS, a vendor or whoever runs the site calls a thing: a course, an item, a backend, a message"
+    OURS = "made here: random, counted or hashed"
+    THEIRS = "says something about the row's own person and nobody else"
+    CALLERS = "what a machine calls its own request or page; it goes with its row, or means nothing without it"
+    ELSEWHERE = "mentions.py, vendors.py or the rule for something else sees to it"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Personal:
     """A personal field: what is left of it, and how long it is kept."""
 
     blank: Any
     keep: DataClass = DataClass.UNTIL_ERASURE
+    unsearched: Why | None = None
+    """None: in rows about others the person is looked for in it, and taken out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,9 +78,17 @@ class Rule:
     about: Callable[[int], Q] | None = None
     """Primary key of a person → the rows about them, of the model and of its history."""
     personal: Mapping[str, Personal] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
+    """What else people and vendors say: anybody may be named in it, and is taken out of it."""
+    titles: frozenset[str] = frozenset()
+    """The same, of things: a single word of letters that is somebody's user name too is no mention of them here."""
     actors: frozenset[str] = frozenset()
     """Accounts of those who acted. They stay: the account is the LMS's, which empties it itself."""
-    harmless: frozenset[str] = frozenset()
+    harmless: Mapping[Why, frozenset[str]] = field(default_factory=dict)
+    grows: bool = False
+    """Rows are added, and what they say is never changed: what was searched before needs no second search."""
+    held: Callable[[Collection[int], Collection[str]], Q] | None = None
+    """People and courses under a hold → the rows, of the model and of its history, whose words are kept for a case."""
     stamp: str = ""
     """The field that notes when the personal ones were emptied."""
     attempt: str = ""
@@ -77,9 +99,35 @@ class Rule:
     """Its name in an export; empty: it is no part of one."""
     exported: tuple[str, ...] = ()
 
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """In which fields somebody may be named whom the row is not about."""
+        personal = {name for name, one in self.personal.items() if one.unsearched is None}
+        return tuple(sorted(personal | self.texts | self.titles))
+
 
 def _of(path: str) -> Callable[[int], Q]:
     return lambda user: Q(**{path: user})
+
+
+def _held(person: str, course: str) -> Callable[[Collection[int], Collection[str]], Q]:
+    return lambda people, courses: Q(**{f"{person}__in": people}) | Q(**{f"{course}__in": courses})
+
+
+def _harmless(**fields: str) -> Mapping[Why, frozenset[str]]:
+    """Name of a reason → names of fields, separated by blanks."""
+    return MappingProxyType({Why[reason.upper()]: frozenset(names.split()) for reason, names in fields.items()})
+
+
+def _bookings_for(user: int) -> Any:
+    """Bookings for this person alone: whatever is said about one is said about them."""
+    others = LiveSession.objects.filter(booking=OuterRef("booking")).exclude(user=user)
+    return LiveSession.objects.filter(~Exists(others), user=user).order_by().values("booking")
+
+
+def _held_booking(people: Collection[int], courses: Collection[str]) -> Q:
+    sessions = LiveSession.objects.filter(user__in=people).order_by().values("booking")
+    return Q(id__in=sessions) | Q(exam__course_id__in=courses)
 
 
 def _deliveries_of(user: int) -> Q:
@@ -89,14 +137,16 @@ def _deliveries_of(user: int) -> Q:
 
 HISTORY_PERSONAL: Mapping[str, Personal] = MappingProxyType({"history_change_reason": Personal(blank=None)})
 HISTORY_ACTORS = frozenset({"history_user"})
-HISTORY_HARMLESS = frozenset({"history_type"})
+HISTORY_HARMLESS = MappingProxyType({Why.VOCABULARY: frozenset({"history_type"})})
 
 RULES: Mapping[type[Model], Rule] = {
     Attempt: Rule(
         about=_of("user"),
         personal={
-            "full_name": Personal(blank=""),
-            "launch_data": Personal(blank={}),
+            # Somebody else of the same name keeps it.
+            "full_name": Personal(blank="", unsearched=Why.THEIRS),
+            # A link in it has to stay as it is, or its candidate cannot begin.
+            "launch_data": Personal(blank={}, unsearched=Why.THEIRS),
             # The exam's policy with the exceptions that were made for this person.
             "review_policy": Personal(blank=""),
         },
@@ -104,7 +154,8 @@ RULES: Mapping[type[Model], Rule] = {
         # chains of attempts, their limits and the LMS's own records would come apart. It says nothing once the LMS has
         # emptied the account.
         actors=frozenset({"user", "retry_granted_by"}),
-        harmless=frozenset({"code", "backend", "external_id", "status", "retry_kind"}),
+        harmless=_harmless(ours="code", given="backend", elsewhere="external_id", vocabulary="status retry_kind"),
+        held=_held("user", "exam__course_id"),
         stamp="erased_at",
         section="attempts",
         exported=(
@@ -118,7 +169,9 @@ RULES: Mapping[type[Model], Rule] = {
         about=_of("attempt__user"),
         personal={"note": Personal(blank="")},
         actors=frozenset({"by"}),
-        harmless=frozenset({"kind", "state"}),
+        harmless=_harmless(vocabulary="kind state"),
+        grows=True,
+        held=_held("attempt__user", "attempt__exam__course_id"),
         section="time_entries",
         exported=("attempt_id", "kind", "seconds", "state", "reason_code", "note", "at"),
     ),
@@ -126,12 +179,19 @@ RULES: Mapping[type[Model], Rule] = {
     Allowance: Rule(
         fate=Fate.DELETED,
         about=_of("user"),
+        texts=frozenset({"note"}),
+        actors=frozenset({"user", "granted_by"}),
+        harmless=_harmless(given="course_id", vocabulary="kind exemptions"),
+        held=_held("user", "course_id"),
         section="allowances",
         exported=("course_id", "exam_id", "kind", "minutes", "multiplier", "note", "exemptions", "created_at"),
     ),
     OnboardingProfile: Rule(
         fate=Fate.DELETED,
         about=_of("user"),
+        actors=frozenset({"user"}),
+        harmless=_harmless(given="backend course_id approved_course_id", vocabulary="status vendor_status"),
+        held=_held("user", "course_id"),
         section="onboarding",
         exported=("backend", "status", "course_id", "approved_at", "expires_at", "synced_at"),
     ),
@@ -143,11 +203,13 @@ RULES: Mapping[type[Model], Rule] = {
             "note": Personal(blank="", keep=DataClass.REVIEWS),
             # Outlives the words: without it, the same message sent again would bring them back. Of an erased person's
             # attempt nothing is applied any more, and words that are few could be guessed from it.
-            "sha256": Personal(blank=""),
-            "sealed_video_url": Personal(blank=b"", keep=DataClass.VIDEO_LINKS),
+            "sha256": Personal(blank="", unsearched=Why.OURS),
+            "sealed_video_url": Personal(blank=b"", keep=DataClass.VIDEO_LINKS, unsearched=Why.THEIRS),
         },
         actors=frozenset({"author"}),
-        harmless=frozenset({"status", "source", "not_applied_reason"}),
+        harmless=_harmless(vocabulary="status source not_applied_reason"),
+        grows=True,
+        held=_held("attempt__user", "attempt__exam__course_id"),
         attempt="attempt",
         dated="received_at",
         section="reviews",
@@ -159,6 +221,8 @@ RULES: Mapping[type[Model], Rule] = {
             "text": Personal(blank="", keep=DataClass.REVIEWS),
             "severity": Personal(blank="", keep=DataClass.REVIEWS),
         },
+        grows=True,
+        held=_held("review__attempt__user", "review__attempt__exam__course_id"),
         attempt="review__attempt",
         dated="review__received_at",
         section="review_comments",
@@ -167,7 +231,7 @@ RULES: Mapping[type[Model], Rule] = {
     Rating: Rule(
         about=_of("attempt__user"),
         actors=frozenset({"by"}),
-        harmless=frozenset({"raw_value", "raw_scale", "mapping_version", "source"}),
+        harmless=_harmless(vocabulary="raw_value raw_scale mapping_version source"),
         section="ratings",
         exported=("attempt_id", "raw_value", "raw_scale", "risk", "source", "rated_at"),
     ),
@@ -175,42 +239,53 @@ RULES: Mapping[type[Model], Rule] = {
     VideoView: Rule(
         fate=Fate.DELETED,
         about=_of("review__attempt__user"),
+        actors=frozenset({"by"}),
         section="looks_at_recordings",
         exported=("review_id", "at"),
     ),
     # That a candidate had a session, and when, stays as statistics, as their attempts do.
     LiveSession: Rule(
         about=_of("user"),
-        personal={"sealed_join_url": Personal(blank=b"")},
+        personal={"sealed_join_url": Personal(blank=b"", unsearched=Why.THEIRS)},
         actors=frozenset({"user"}),
-        harmless=frozenset({"backend", "external_id", "rating_state"}),
+        harmless=_harmless(given="backend external_id", vocabulary="rating_state"),
         section="live_sessions",
         exported=("booking_id", "exam_id", "candidate_number", "attempt_id", "joined_at", "rating_state"),
     ),
     BookingLogEntry: Rule(
-        about=_of("session__user"),
+        about=lambda user: Q(session__user=user) | Q(booking__in=_bookings_for(user)),
         personal={"comment": Personal(blank="")},
+        titles=frozenset({"context"}),
         actors=frozenset({"by"}),
-        harmless=frozenset({"course_id", "code", "context"}),
+        harmless=_harmless(given="course_id", vocabulary="code"),
+        grows=True,
+        held=_held("booking__sessions__user", "course_id"),
         section="booking_log",
         exported=("booking_id", "code", "at", "context"),
     ),
     Booking: Rule(
-        fate=Fate.NOBODYS,
+        about=lambda user: Q(id__in=_bookings_for(user)),
+        personal={"last_error": Personal(blank="")},
         actors=frozenset({"created_by"}),
-        harmless=frozenset({"backend", "status", "rejection_reason", "external_id", "claimed_by", "last_error"}),
+        harmless=_harmless(given="backend external_id", vocabulary="status rejection_reason", ours="claimed_by"),
+        held=_held_booking,
     ),
     BookingPlan: Rule(
-        fate=Fate.NOBODYS, actors=frozenset({"created_by"}), harmless=frozenset({"reference", "selection"})
+        fate=Fate.NOBODYS,
+        actors=frozenset({"created_by"}),
+        harmless=_harmless(ours="reference", vocabulary="selection"),
     ),
     WebhookMessage: Rule(
         about=_of("attempt__user"),
         personal={
-            "sealed_body": Personal(blank=b"", keep=DataClass.MESSAGES),
+            "sealed_body": Personal(blank=b"", keep=DataClass.MESSAGES, unsearched=Why.ELSEWHERE),
             "error": Personal(blank="", keep=DataClass.MESSAGES),
-            "waits_for": Personal(blank="", keep=DataClass.MESSAGES),
+            # An id that stands in the body too: the message is emptied because of that.
+            "waits_for": Personal(blank="", keep=DataClass.MESSAGES, unsearched=Why.ELSEWHERE),
         },
-        harmless=frozenset({"backend", "delivery_id", "sha256", "headers", "type", "status", "claimed_by"}),
+        # Of the headers only those are stored that a vendor's machine writes about itself and the message.
+        harmless=_harmless(given="backend delivery_id headers", ours="sha256 claimed_by", vocabulary="type status"),
+        held=_held("attempt__user", "attempt__exam__course_id"),
         stamp="blanked_at",
         attempt="attempt",
         dated="received_at",
@@ -221,8 +296,11 @@ RULES: Mapping[type[Model], Rule] = {
         about=_deliveries_of,
         personal={"last_error": Personal(blank="")},
         # The argument of a wish to forget is the pseudonym; vendors.py drops it when the wish is granted.
-        harmless=frozenset(
-            {"kind", "backend", "operation", "argument", "topic", "target", "key", "status", "claimed_by"}
+        harmless=_harmless(
+            vocabulary="kind operation topic target status",
+            given="backend",
+            elsewhere="argument",
+            ours="key claimed_by",
         ),
         section="deliveries",
         exported=("kind", "backend", "operation", "target", "target_id", "status", "created_at", "done_at"),
@@ -230,6 +308,8 @@ RULES: Mapping[type[Model], Rule] = {
     Pseudonym: Rule(
         fate=Fate.FORGOTTEN_WITH_VENDOR,
         about=_of("user"),
+        actors=frozenset({"user"}),
+        harmless=_harmless(given="backend", ours="key_id", elsewhere="value"),
         section="pseudonyms",
         exported=("backend", "value", "created_at", "retired_at"),
     ),
@@ -237,13 +317,21 @@ RULES: Mapping[type[Model], Rule] = {
         about=_of("user"),
         personal={"reason": Personal(blank="")},
         actors=frozenset({"user", "placed_by", "released_by"}),
-        harmless=frozenset({"course_id"}),
+        harmless=_harmless(given="course_id"),
+        held=lambda people, courses: Q(released_at=None),
     ),
-    IdempotencyRecord: Rule(fate=Fate.DELETED, about=_of("user")),
+    IdempotencyRecord: Rule(
+        fate=Fate.DELETED,
+        about=_of("user"),
+        actors=frozenset({"user"}),
+        harmless=_harmless(callers="key", ours="fingerprint", elsewhere="answer"),
+    ),
     DeletionCertificate: Rule(
         fate=Fate.NOBODYS,
         actors=frozenset({"made_by"}),
-        harmless=frozenset({"kind", "subject", "reason", "counts", "vendors", "digest"}),
+        texts=frozenset({"reason"}),
+        harmless=_harmless(vocabulary="kind counts", ours="subject digest", given="vendors"),
+        grows=True,
     ),
     # Before the events: a heartbeat that brings some holds this row until they are there.
     Presence: Rule(
@@ -273,12 +361,14 @@ RULES: Mapping[type[Model], Rule] = {
         personal={
             "reason_message": Personal(blank="", keep=DataClass.EVENTS),
             "error": Personal(blank="", keep=DataClass.EVENTS),
-            "ip": Personal(blank=None, keep=DataClass.EVENTS),
-            "user_agent": Personal(blank="", keep=DataClass.EVENTS),
+            "ip": Personal(blank=None, keep=DataClass.EVENTS, unsearched=Why.THEIRS),
+            "user_agent": Personal(blank="", keep=DataClass.EVENTS, unsearched=Why.THEIRS),
             "data": Personal(blank={}, keep=DataClass.EVENTS),
         },
         actors=frozenset({"actor_user"}),
-        harmless=frozenset({"actor", "severity", "status", "message_id", "stream", "item_id", "backend"}),
+        harmless=_harmless(vocabulary="actor severity status", callers="message_id stream", given="item_id backend"),
+        grows=True,
+        held=_held("attempt__user", "exam__course_id"),
         attempt="attempt",
         dated="received_at",
         section="events",
@@ -286,16 +376,23 @@ RULES: Mapping[type[Model], Rule] = {
     ),
     Exam: Rule(
         fate=Fate.NOBODYS,
-        harmless=frozenset(
-            {
-                *("course_id", "content_id", "name", "exam_type", "status", "backend", "external_ids", "rules"),
-                *("review_policy", "outage_policy"),
-            }
+        titles=frozenset({"name", "review_policy", "rules"}),
+        harmless=_harmless(
+            given="course_id content_id backend external_ids", vocabulary="exam_type status outage_policy"
         ),
+        held=lambda people, courses: Q(course_id__in=courses),
     ),
-    Circuit: Rule(fate=Fate.NOBODYS, harmless=frozenset({"backend", "last_error"})),
-    SweepCursor: Rule(fate=Fate.NOBODYS, harmless=frozenset({"name", "backend", "position", "last_error"})),
+    Circuit: Rule(fate=Fate.NOBODYS, texts=frozenset({"last_error"}), harmless=_harmless(given="backend")),
+    SweepCursor: Rule(
+        fate=Fate.NOBODYS, texts=frozenset({"last_error"}), harmless=_harmless(given="name backend position")
+    ),
 }
+
+
+def kept_in(history: type[Model], fields: Mapping[str, Personal]) -> dict[str, Personal]:
+    """Those of these fields of which versions are kept, and the reasons of the versions."""
+    known = {one.name for one in history._meta.concrete_fields}
+    return {name: personal for name, personal in {**fields, **HISTORY_PERSONAL}.items() if name in known}
 
 
 def history_of(model: type[Model]) -> type[Model] | None:
