@@ -9,7 +9,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
-from proctoring.privacy.rules import RULES, Fate, Personal, Rule, history_of, kept_in
+from proctoring.privacy.rule import Fate, Personal, Rule
+from proctoring.privacy.rules import RULES, history_of, kept_in
 
 BATCH = 500
 
@@ -84,6 +85,8 @@ def in_batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:
     ordered = rows.order_by("pk").values_list("pk", flat=True)
     while batch := list((ordered if last is None else ordered.filter(pk__gt=last))[:BATCH]):
         yield batch
+        if len(batch) < BATCH:
+            return
         last = batch[-1]
 
 

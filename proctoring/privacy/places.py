@@ -21,7 +21,8 @@ from proctoring.inbox.models import SweepCursor
 from proctoring.outbox.models import Circuit
 from proctoring.privacy.blanking import BATCH
 from proctoring.privacy.holds import held_now
-from proctoring.privacy.rules import RULES, Fate, Rule, history_of, label
+from proctoring.privacy.rule import Fate, Rule
+from proctoring.privacy.rules import RULES, history_of, label
 from proctoring.privacy.sieve import sieved
 from proctoring.privacy.words import Words
 

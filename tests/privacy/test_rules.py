@@ -12,14 +12,12 @@ from django.db import models
 from proctoring.bookings.models import BookingLogEntry
 from proctoring.privacy.places import CONNECTIONS, places
 from proctoring.privacy.retention import days_kept
+from proctoring.privacy.rule import DataClass, Rule, Why
 from proctoring.privacy.rules import (
     HISTORY_ACTORS,
     HISTORY_HARMLESS,
     HISTORY_PERSONAL,
     RULES,
-    DataClass,
-    Rule,
-    Why,
     history_of,
 )
 
