@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import exceptions
@@ -38,7 +39,7 @@ class PageToken(BaseAuthentication):
         if not token:
             return None
         try:
-            claims = verify_page_token(token)
+            claims = verify_page_token(token, now=timezone.now())
             key = get_user_model()._meta.pk.to_python(claims.user)
         except (NotPermitted, ValidationError):
             return None

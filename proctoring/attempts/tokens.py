@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -86,13 +87,23 @@ def issue_page_token(claims: PageClaims, *, now: datetime) -> str | None:
     return _signed({"iss": PAGE, "sub": claims.user, "attempt": claims.attempt, "exp": int(ends_at.timestamp())})
 
 
-def verify_page_token(token: str) -> PageClaims:
+def verify_page_token(token: str, *, now: datetime) -> PageClaims:
     """Check signature and expiry. No query. Raises ``NotPermitted`` (``invalid_token``) for anything that is off."""
     try:
-        payload = _payload(token, PAGE)
-        return PageClaims(user=payload["sub"], attempt=int(payload["attempt"]))
+        claims, ends_at = _page_claims(token, settings.access_token_keys)
     except (jwt.PyJWTError, StopIteration, KeyError, TypeError, ValueError) as wrong:
         raise NotPermitted("The page's token is not valid.", code="invalid_token") from wrong
+    if now.timestamp() >= ends_at:
+        raise NotPermitted("The page's token has expired.", code="invalid_token")
+    return claims
+
+
+@lru_cache(maxsize=4096)
+def _page_claims(token: str, keys: tuple[str, ...]) -> tuple[PageClaims, int]:
+    """What a page's token states and when it ends. A page sends the same one for hours: its signature is checked once
+    under these keys. An error is not remembered."""
+    payload = _payload(token, PAGE)
+    return PageClaims(user=payload["sub"], attempt=int(payload["attempt"])), payload["exp"]
 
 
 def _signed(payload: dict[str, Any]) -> str:

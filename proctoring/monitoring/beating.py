@@ -63,7 +63,28 @@ def beat(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch:
     One statement, on MySQL two: there, only MariaDB answers what it has written.
     """
     connection = connections[router.db_for_write(Presence)]
-    ops, now_ms = connection.ops, milliseconds(now)
+    sql, parameters = statement(connection, attempt_id, user_id, pulse, now=now, stretch=stretch)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        if _form(connection) == MYSQL:
+            if not cursor.rowcount:
+                return None
+            cursor.execute(_statements(connection.alias, MYSQL, pulse.ip is not None)[1], [attempt_id])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    *fields, interval_seconds, has_commands = (
+        read(value) for read, value in zip(_readers(connection.alias), row, strict=True)
+    )
+    attempt = Attempt.from_db(connection.alias, ATTEMPT_FIELDS, fields)
+    return Seen(attempt=attempt, interval_seconds=interval_seconds, has_commands=bool(has_commands))
+
+
+def statement(
+    connection: Any, attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int = 1
+) -> tuple[str, list[Any]]:
+    """What ``beat`` says to the database, and its parameters."""
+    ops, now_ms, form = connection.ops, milliseconds(now), _form(connection)
     written = [
         *(ops.adapt_datetimefield_value(now), now_ms, 1000 * settings.heartbeat_lost_after * stretch),
         *(pulse.clock_offset_ms, pulse.round_trip_ms, pulse.user_agent),
@@ -72,20 +93,8 @@ def beat(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch:
     sought = [attempt_id, user_key, now_ms, pulse.quality.value]
     if pulse.ip is not None:
         sought.append(ops.adapt_ipaddressfield_value(pulse.ip))
-    form = _form(connection)
-    statements, readers = _statements(connection.alias, form, pulse.ip is not None), _readers(connection.alias)
-    with connection.cursor() as cursor:
-        cursor.execute(statements[0], sought + written if form == MARIADB else written + sought)
-        if len(statements) > 1:
-            if not cursor.rowcount:
-                return None
-            cursor.execute(statements[1], [attempt_id])
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    *fields, interval_seconds, has_commands = (read(value) for read, value in zip(readers, row, strict=True))
-    attempt = Attempt.from_db(connection.alias, ATTEMPT_FIELDS, fields)
-    return Seen(attempt=attempt, interval_seconds=interval_seconds, has_commands=bool(has_commands))
+    sql = _statements(connection.alias, form, pulse.ip is not None)[0]
+    return sql, sought + written if form == MARIADB else written + sought
 
 
 RETURNING, MARIADB, MYSQL = "returning", "mariadb", "mysql"
