@@ -27,6 +27,7 @@ from proctoring.attempts.models import Attempt, TimeEntry
 from proctoring.attempts.retries import has_successor, restart_sample, withdraw_retry
 from proctoring.attempts.states import DECIDED, ENDED, OPEN, SETUP, Actor, Phase, Status, can_become
 from proctoring.attempts.timing import EntryKind, pause_seconds
+from proctoring.attempts.versions import versions_together
 from proctoring.backends import backends
 from proctoring.errors import Conflict, IllegalTransition, UnknownBackend
 from proctoring.exams.models import ExamStatus, ExamType
@@ -112,10 +113,10 @@ def decline_attempt(attempt: Attempt, *, by: User, now: datetime | None = None) 
     exam = attempt.exam
     if exam.exam_type != ExamType.PROCTORED or not exam.allow_opt_out:
         raise refusal(Refusal.OPT_OUT_NOT_ALLOWED, _("This exam cannot be taken without proctoring."))
-    with locked(attempt, now=now) as row:
+    with locked(attempt, now=now) as row, versions_together() as versions:
         row.taking_as_proctored = False
-        move(row, Status.DECLINED, actor=Actor.CANDIDATE, by=by, now=now, reason="opted out")
-        decline_unattempted(cascade_opt_out(exam, row.user), row.user, now=now)
+        move(row, Status.DECLINED, actor=Actor.CANDIDATE, by=by, now=now, reason="opted out", versions=versions)
+        decline_unattempted(cascade_opt_out(exam, row.user), row.user, versions, now=now)
     return row
 
 
