@@ -16,9 +16,8 @@ from django.db import connections, router
 from django.db.models.expressions import Col
 
 from proctoring.attempts.models import Attempt
-from proctoring.conf import settings
 from proctoring.exams.models import Exam
-from proctoring.monitoring.models import Command, Presence, milliseconds
+from proctoring.monitoring.models import Command, Presence, milliseconds, patience_ms
 from proctoring.monitoring.quality import Quality, quality_of
 
 KNOWN = frozenset({"id", "exam_id", "user_id", "status", "started_at", "paused_at", "closes_at", "expires_at"})
@@ -86,7 +85,7 @@ def statement(
     """What ``beat`` says to the database, and its parameters."""
     ops, now_ms, form = connection.ops, milliseconds(now), _form(connection)
     written = [
-        *(ops.adapt_datetimefield_value(now), now_ms, 1000 * settings.heartbeat_lost_after * stretch),
+        *(ops.adapt_datetimefield_value(now), now_ms, patience_ms(stretch) // 2, now_ms, patience_ms(stretch)),
         *(pulse.clock_offset_ms, pulse.round_trip_ms, pulse.user_agent),
     ]
     user_key = Attempt._meta.get_field("user").get_db_prep_value(user_id, connection)
@@ -103,8 +102,8 @@ FOUND = """{found}.attempt_id = %s AND EXISTS (
     SELECT 1 FROM {attempts} a JOIN {exams} e ON e.id = a.exam_id WHERE a.id = {found}.attempt_id
     AND a.user_id = %s AND a.erased_at IS NULL AND e.heartbeat_seconds = {found}.interval_seconds
 ) AND {found}.lost_at_ms > %s AND {found}.quality = %s AND {found}.ip {same_address}"""
-WRITTEN = """last_seen_at = %s, lost_at_ms = %s + {presence}.interval_seconds * %s, clock_offset_ms = %s,
-round_trip_ms = %s, user_agent = %s"""
+WRITTEN = """last_seen_at = %s, late_at_ms = %s + {presence}.interval_seconds * %s,
+lost_at_ms = %s + {presence}.interval_seconds * %s, clock_offset_ms = %s, round_trip_ms = %s, user_agent = %s"""
 OF_ATTEMPT = "(SELECT a.{name} FROM {attempts} a WHERE a.id = {presence}.attempt_id)"
 REST = """{presence}.interval_seconds,
 EXISTS (SELECT 1 FROM {commands} c WHERE c.attempt_id = {presence}.attempt_id AND c.applied_at IS NULL)"""

@@ -13,14 +13,15 @@ from django.utils.translation import gettext as _
 from proctoring.attempts.lifecycle import locked, save
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.outages import settle_outage
-from proctoring.conf import settings
+from proctoring.attempts.reporting import report_events
+from proctoring.attempts.states import OPEN
 from proctoring.errors import Conflict
 from proctoring.logs.event_types import Source
 from proctoring.logs.intake import Refused, Reporter, add_rows
 from proctoring.logs.models import Event, EventActor
 from proctoring.logs.services import event_of, record_together
 from proctoring.monitoring.beating import Pulse, Seen, beat
-from proctoring.monitoring.models import Command, Presence, SeenAddress, milliseconds
+from proctoring.monitoring.models import Command, Presence, SeenAddress
 from proctoring.monitoring.quality import State
 from proctoring.monitoring.silence import RESTORED, lose
 from proctoring.signals import announce, deadline_changed
@@ -53,7 +54,10 @@ def take_heartbeat(
         # The row of presence is locked until the events are there: an erasure empties it first, and so comes before
         # both, and is seen, or after both.
         seen = _seen(attempt_id, user_id, pulse, now=now, stretch=stretch)
-        return _heard(seen, _store(seen.attempt, rows, pulse, now=now) if seen else ())
+        if seen is None or seen.attempt.status in OPEN:
+            return _heard(seen, _store(seen.attempt, rows, pulse, now=now) if seen else ())
+    # What comes after the end is written under the attempt's own lock, as everything that a seal has to wait for.
+    return _heard(seen, report_events(seen.attempt, rows, _reporter(pulse), now=now).refused)
 
 
 def _heard(seen: Seen | None, refused: tuple[Refused, ...] = ()) -> Heard | None:
@@ -66,10 +70,11 @@ def _seen(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch
 
 
 def _store(attempt: Attempt, rows: Sequence[Any], pulse: Pulse, *, now: datetime) -> tuple[Refused, ...]:
-    reporter = Reporter(
-        source=Source.PAGE, ip=pulse.ip, user_agent=pulse.user_agent, clock_offset_ms=pulse.clock_offset_ms
-    )
-    return add_rows(attempt, rows, reporter, now=now)
+    return add_rows(attempt, rows, _reporter(pulse), now=now)
+
+
+def _reporter(pulse: Pulse) -> Reporter:
+    return Reporter(source=Source.PAGE, ip=pulse.ip, user_agent=pulse.user_agent, clock_offset_ms=pulse.clock_offset_ms)
 
 
 def _look_closely(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int) -> Seen | None:
@@ -96,9 +101,8 @@ def _note_presence(row: Attempt, pulse: Pulse, *, now: datetime, stretch: int) -
         data = {"from": presence.quality, "to": pulse.quality.value, "round_trip_ms": pulse.round_trip_ms}
         events.append(event_of(row, QUALITY_CHANGED, actor=EventActor.SYSTEM, now=now, data=data))
     presence.state, presence.lost_since = State.ONLINE, None
-    presence.last_seen_at, presence.interval_seconds = now, row.exam.heartbeat_seconds
-    patience = 1000 * settings.heartbeat_lost_after * stretch * presence.interval_seconds
-    presence.lost_at_ms = milliseconds(now) + patience
+    presence.interval_seconds = row.exam.heartbeat_seconds
+    presence.expect_next(now, stretch=stretch)
     presence.ip, presence.user_agent, presence.quality = pulse.ip, pulse.user_agent, pulse.quality
     presence.clock_offset_ms, presence.round_trip_ms = pulse.clock_offset_ms, pulse.round_trip_ms
     presence.save(force_insert=is_new)

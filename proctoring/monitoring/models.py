@@ -7,8 +7,10 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from proctoring.conf import settings
 from proctoring.monitoring.quality import Quality, State
 
 
@@ -45,6 +47,8 @@ class Presence(models.Model):
     A number, because each heartbeat moves it by the row's own interval, and only whole numbers are added up in the
     same way on every database.
     """
+    late_at_ms = models.BigIntegerField(null=True, editable=False)
+    """From when it is conspicuous, in the same way."""
     state = models.CharField(_("state"), max_length=10, choices=state_choices, default=State.ONLINE)
     """``online`` or ``lost``, as noticed; ``state_at`` knows what a reader must see."""
     lost_since = models.DateTimeField(_("lost since"), null=True, blank=True)
@@ -70,13 +74,19 @@ class Presence(models.Model):
         return timedelta(milliseconds=self.clock_offset_ms)
 
     def state_at(self, now: datetime) -> State:
-        """What a reader must see, whether or not a sweep has been here; late is half of what is lost."""
+        """What a reader must see, whether or not a sweep has been here."""
         if self.state == State.LOST or self.lost_at_ms is None:
             return State(self.state)
-        lost_at, seen_at = self.lost_at_ms, milliseconds(self.last_seen_at)
-        if milliseconds(now) >= lost_at:
+        if milliseconds(now) >= self.lost_at_ms:
             return State.LOST
-        return State.LATE if milliseconds(now) >= (lost_at + seen_at) / 2 else State.ONLINE
+        return State.LATE if self.late_at_ms and milliseconds(now) >= self.late_at_ms else State.ONLINE
+
+    def expect_next(self, now: datetime, *, stretch: int) -> None:
+        """In memory: heard of now, and told to beat again after its interval, ``stretch`` times as long."""
+        self.last_seen_at = now
+        patience = patience_ms(stretch)
+        self.late_at_ms = milliseconds(now) + self.interval_seconds * patience // 2
+        self.lost_at_ms = milliseconds(now) + self.interval_seconds * patience
 
 
 class SeenAddress(models.Model):
@@ -143,6 +153,23 @@ class Command(models.Model):
 
     def __str__(self) -> str:
         return str(self.get_kind_display())
+
+
+def page_in_state(state: State, now: datetime, prefix: str = "") -> Q:
+    """The rows whose page a reader must see in this state, as ``Presence.state_at`` says; ``prefix`` is the way to
+    them."""
+    now_ms = milliseconds(now)
+    lost = Q(**{f"{prefix}state": State.LOST}) | Q(**{f"{prefix}lost_at_ms__lte": now_ms})
+    if state == State.LOST:
+        return lost
+    there = Q(**{f"{prefix}state": State.ONLINE, f"{prefix}lost_at_ms__gt": now_ms})
+    late = Q(**{f"{prefix}late_at_ms__lte": now_ms})
+    return there & late if state == State.LATE else there & ~late
+
+
+def patience_ms(stretch: int) -> int:
+    """How long nothing may be heard, for each second of the interval: half of it is late, all of it is lost."""
+    return 1000 * settings.heartbeat_lost_after * stretch
 
 
 def milliseconds(moment: datetime) -> int:

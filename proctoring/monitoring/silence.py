@@ -63,7 +63,7 @@ def notice_silence(*, now: datetime | None = None, limit: int = 500, after: int 
     # Nobody waits for the page of an attempt that has ended.
     over = [presence.pk for presence in found if not presence.attempt.traits.open]
     if over:
-        Presence.objects.filter(pk__in=over).update(lost_at_ms=None)
+        Presence.objects.filter(pk__in=over).update(late_at_ms=None, lost_at_ms=None)
     for presence in found:
         if presence.attempt.traits.open:
             try:

@@ -301,6 +301,15 @@ def test_heartbeat_after_erasure_is_refused_and_keeps_nothing(candidate: Person,
     assert not Event.objects.filter(message_id="late").exists()
 
 
+def test_events_that_come_with_a_heartbeat_after_the_end_are_kept(candidate: Person, running: Attempt) -> None:
+    heard(candidate, running)
+    Attempt.objects.filter(pk=running.pk).update(status=Status.SUBMITTED, ended_at=timezone.now(), open_slot=None)
+    told = heard(candidate, running, events=[row("late"), row("forged", type=1010)])
+
+    assert (told["status"], [one["code"] for one in told["refused"]]) == ("submitted", ["wrong_source"])
+    assert Event.objects.filter(attempt=running, message_id="late").exists()
+
+
 def test_busy_server_says_so(candidate: Person, running: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proctoring.api.v1.heartbeats.load.mean_ms", 10_000.0)
 

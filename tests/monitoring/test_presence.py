@@ -18,8 +18,8 @@ from proctoring.monitoring.beating import Pulse
 from proctoring.monitoring.connection import connections_at
 from proctoring.monitoring.heartbeats import MAX_ADDRESSES, take_heartbeat
 from proctoring.monitoring.load import Load
-from proctoring.monitoring.models import Presence, SeenAddress
-from proctoring.monitoring.quality import MAX_STRETCH, quality_of, stretch
+from proctoring.monitoring.models import Presence, SeenAddress, page_in_state
+from proctoring.monitoring.quality import MAX_STRETCH, State, quality_of, stretch
 from proctoring.monitoring.silence import notice_silence
 from tests.factories import AttemptFactory, EventFactory, at
 from tests.monitoring.conftest import Beat
@@ -209,3 +209,12 @@ def test_load_is_a_mean_that_forgets(settings: object) -> None:
     for _ in range(200):
         load.note(0.001)
     assert load.stretch() == 1
+
+
+@pytest.mark.parametrize("seconds", [0, 44, 45, 89, 90, 9999])
+def test_rows_are_found_by_the_state_that_is_shown(make: Callable[..., Attempt], beat: Beat, seconds: int) -> None:
+    beat(make(), at(10, 10))
+    now = at(10, 10) + timedelta(seconds=seconds)
+
+    found = [state for state in State if Presence.objects.filter(page_in_state(state, now)).exists()]
+    assert found == [Presence.objects.get().state_at(now)]
