@@ -17,7 +17,7 @@ from django.utils import timezone
 from proctoring.attempts.deadlines import end_overdue
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.onboarding import blocked_in_vain, free_blocked
-from proctoring.exchange import bookings, deliveries, processing
+from proctoring.exchange import batches, bookings, deliveries
 from proctoring.exchange.lists import VendorList
 from proctoring.exchange.live import RatingList, SessionList
 from proctoring.exchange.onboarding import OnboardingList
@@ -77,8 +77,7 @@ def process_messages() -> int:
         claimed = inbox.claim_due(now=now, limit=CLAIM)
         if not claimed:
             break
-        for message in claimed:
-            processing.process(message)
+        batches.process_batch(claimed)
         done += len(claimed)
     return done
 

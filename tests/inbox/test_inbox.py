@@ -214,7 +214,7 @@ def test_a_new_id_wakes_the_messages_of_its_vendor_that_wait_for_it() -> None:
         MessageFactory(waits_for="ext-2", next_try_at=at(10, 20)),
         MessageFactory(waits_for="ext-1", next_try_at=at(10, 20), backend="other"),
     )
-    assert inbox.wake_waiting("vendor", "ext-1", now=TEN) == 1
+    assert inbox.wake_waiting("vendor", ["ext-1"], now=TEN) == 1
     assert inbox.claim_due(now=TEN, limit=10) == [waiting]
     for row in (another, foreign):
         row.refresh_from_db()
