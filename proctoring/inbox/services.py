@@ -28,6 +28,8 @@ FIRST_WAIT, WAIT = timedelta(seconds=10), timedelta(minutes=30)
 stored just before the message lay down."""
 FRESH = timedelta(seconds=1)
 """A lease that began less than this ago: of the first message of a batch."""
+SUSPECT = 3
+"""A message that was tried so often is claimed alone: it may be what kills its workers, and takes no others along."""
 MAX_ERROR_LENGTH = 2000
 BLANKED = "its body is no longer kept"
 
@@ -69,6 +71,8 @@ def claim_due(*, now: datetime, limit: int, worker: str | None = None) -> list[W
     rows = list(WebhookMessage.objects.claimable(now).order_by("next_try_at", "pk")[:limit])
     if not rows:
         return []
+    suspect = next((place for place, row in enumerate(rows) if row.tries >= SUSPECT), len(rows))
+    rows = rows[: max(1, suspect)]
     lease, keys = now + timedelta(seconds=settings.lease_seconds), [row.pk for row in rows]
     claimed = WebhookMessage.objects.claimable(now).filter(pk__in=keys)
     if claimed.update(claimed_until=lease, claimed_by=worker, tries=F("tries") + 1) != len(rows):
