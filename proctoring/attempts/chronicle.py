@@ -112,7 +112,7 @@ def time_event(
     reason_code: int | None = None,
     note: str = "",
 ) -> Event:
-    """The same, not saved yet. What an allowance gives is extra time too, and what its end takes away is a correction."""
+    """The same, not saved yet. What an allowance gives is extra time too; what it takes away is a correction."""
     is_extra = kind in (EntryKind.EXTRA_TIME, EntryKind.ALLOWANCE) and seconds > 0
     return event_of(
         attempt,

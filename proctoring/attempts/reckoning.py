@@ -105,8 +105,8 @@ def _attach_exams(rows: Sequence[Attempt]) -> None:
 def _post_differences(
     rows: Sequence[Attempt], sums: dict[int, Sums], posting: Posting, *, by: User | None, now: datetime
 ) -> None:
-    """Adds what it writes to ``sums``. In the log, too, of those whose clock has begun: before, nothing has happened that
-    a log would be read for."""
+    """Adds what it writes to ``sums``. In the log, too, of those whose clock has begun: before, nothing has happened
+    that a log would be read for."""
     of_person: dict[object, list[Allowance]] = defaultdict(list)
     for allowance in posting.allowances:
         of_person[allowance.user_id].append(allowance)

@@ -19,6 +19,7 @@ from proctoring.bookings.models import Booking, BookingLogEntry, BookingPlan, Li
 from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
+from proctoring.invigilation.models import BulkAction, BulkItem
 from proctoring.logs.models import Event
 from proctoring.monitoring.models import Command, Presence, SeenAddress
 from proctoring.outbox.models import Circuit, Delivery, DeliveryTarget
@@ -54,6 +55,10 @@ def _held_booking(people: Collection[int], courses: Collection[str]) -> Q:
 def _deliveries_of(user: int) -> Q:
     attempts = Attempt.objects.filter(user=user).order_by().values("pk")
     return Q(target=DeliveryTarget.USER, target_id=user) | Q(target=DeliveryTarget.ATTEMPT, target_id__in=attempts)
+
+
+def _bulk_actions_about(user: int) -> Q:
+    return Q(pk__in=BulkItem.objects.filter(attempt__user=user).order_by().values("bulk"))
 
 
 HISTORY_PERSONAL: Mapping[str, Personal] = MappingProxyType({"history_change_reason": Personal(blank=None)})
@@ -280,6 +285,26 @@ RULES: Mapping[type[Model], Rule] = {
         dated="sent_at",
         section="commands",
         exported=("attempt_id", "kind", "text", "minutes", "sent_at", "seen_at", "applied_at"),
+    ),
+    # Whom it was meant for may stand in what was looked for, and in the words. These stand in each attempt's own history
+    # and log as well, so that nobody else's evidence goes with them; an export has them from there.
+    BulkAction: Rule(
+        about=_bulk_actions_about,
+        personal={
+            "filter": Personal(blank={}, keep=DataClass.EVENTS),
+            "comment": Personal(blank="", keep=DataClass.EVENTS),
+            "text": Personal(blank="", keep=DataClass.EVENTS),
+            "undo_comment": Personal(blank="", keep=DataClass.EVENTS),
+        },
+        actors=frozenset({"by", "undone_by"}),
+        harmless=frozenset({"action"}),
+        attempt="items__attempt",
+        dated="created_at",
+    ),
+    BulkItem: Rule(
+        about=_of("attempt__user"),
+        # The sentences of refusals: rules, and no names.
+        harmless=frozenset({"result", "code", "detail", "undo_result", "undo_code", "undo_detail"}),
     ),
     Event: Rule(
         about=_of("attempt__user"),
