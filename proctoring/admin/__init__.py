@@ -1,7 +1,8 @@
 """The Django admin: one module a feature. Like every door it parses, authorises, calls one service, and renders.
 
-``TimeEntry`` is shown inside its attempt, ``LiveSession`` and ``BookingPlan`` inside their booking. Two have no page at
-all: ``IdempotencyRecord`` is nobody's business but the API's, and whoever could look up a ``Pseudonym`` could undo it.
+``TimeEntry`` is shown inside its attempt, ``LiveSession`` and ``BookingPlan`` inside their booking, ``BulkItem`` inside
+its bulk action. Two have no page at all: ``IdempotencyRecord`` is nobody's business but the API's, and whoever could
+look up a ``Pseudonym`` could undo it.
 """
 
 from proctoring.admin import (
@@ -9,6 +10,7 @@ from proctoring.admin import (
     attempts,
     booking_log,
     bookings,
+    bulk_actions,
     events,
     exams,
     inbox,
@@ -23,6 +25,7 @@ __all__ = [
     "attempts",
     "booking_log",
     "bookings",
+    "bulk_actions",
     "events",
     "exams",
     "inbox",

@@ -286,8 +286,8 @@ RULES: Mapping[type[Model], Rule] = {
         section="commands",
         exported=("attempt_id", "kind", "text", "minutes", "sent_at", "seen_at", "applied_at"),
     ),
-    # Whom it was meant for may stand in what was looked for, and in the words. These stand in each attempt's own history
-    # and log as well, so that nobody else's evidence goes with them; an export has them from there.
+    # Whom it was meant for may stand in what was looked for, and in the words. These are in each attempt's history and
+    # log as well, so that nobody else's evidence goes with them; an export has them from there.
     BulkAction: Rule(
         about=_bulk_actions_about,
         personal={
