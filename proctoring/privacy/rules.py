@@ -61,6 +61,11 @@ def _bulk_actions_about(user: int) -> Q:
     return Q(pk__in=BulkItem.objects.filter(attempt__user=user).order_by().values("bulk"))
 
 
+def _bulk_actions_held(people: Collection[int], courses: Collection[str]) -> Q:
+    theirs = Q(attempt__user__in=people) | Q(attempt__exam__course_id__in=courses)
+    return Q(pk__in=BulkItem.objects.filter(theirs).order_by().values("bulk"))
+
+
 HISTORY_PERSONAL: Mapping[str, Personal] = MappingProxyType({"history_change_reason": Personal(blank=None)})
 HISTORY_ACTORS = frozenset({"history_user"})
 HISTORY_HARMLESS = MappingProxyType({Why.VOCABULARY: frozenset({"history_type"})})
@@ -297,14 +302,15 @@ RULES: Mapping[type[Model], Rule] = {
             "undo_comment": Personal(blank="", keep=DataClass.EVENTS),
         },
         actors=frozenset({"by", "undone_by"}),
-        harmless=frozenset({"action"}),
+        harmless=_harmless(vocabulary="action"),
+        held=_bulk_actions_held,
         attempt="items__attempt",
         dated="created_at",
     ),
     BulkItem: Rule(
         about=_of("attempt__user"),
-        # The sentences of refusals: rules, and no names.
-        harmless=frozenset({"result", "code", "detail", "undo_result", "undo_code", "undo_detail"}),
+        # The details are the sentences of rules.
+        harmless=_harmless(vocabulary="result code detail undo_result undo_code undo_detail"),
     ),
     Event: Rule(
         about=_of("attempt__user"),
