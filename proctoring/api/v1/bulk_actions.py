@@ -16,8 +16,8 @@ from proctoring.api.pagination import Pages
 from proctoring.api.v1.actions import ReasonSerializer
 from proctoring.api.v1.attempts import TAG, IdFilter
 from proctoring.api.v1.bulk_shapes import (
+    BulkActionAnswerSerializer,
     BulkActionSerializer,
-    BulkAnswerSerializer,
     BulkDetailSerializer,
     BulkWishSerializer,
     TargetSerializer,
@@ -59,7 +59,7 @@ class BulkActions(ApiViewSet):
             "Under the key of an earlier call, the answer is how that one stands now."
         ),
         body=BulkWishSerializer,
-        answer=BulkAnswerSerializer,
+        answer=BulkActionAnswerSerializer,
         tag=TAG,
         errors=(403, 404, 422),
         parameters=[IDEMPOTENCY_KEY],
@@ -107,7 +107,7 @@ class BulkActions(ApiViewSet):
             "reversed in the ledger; anything else is `not_undoable`. One that still runs is stopped."
         ),
         body=ReasonSerializer,
-        answer=BulkAnswerSerializer,
+        answer=BulkActionAnswerSerializer,
         tag=TAG,
         errors=(404, 409),
         parameters=[path_id()],

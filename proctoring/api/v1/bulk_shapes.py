@@ -115,7 +115,7 @@ class ItemSerializer(serializers.Serializer[Any]):
     optional_in_answers = ("code", "detail")
 
 
-class BulkAnswerSerializer(serializers.Serializer[Any]):
+class BulkActionAnswerSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     results = ItemSerializer(many=True)
     done = serializers.IntegerField()
