@@ -10,7 +10,7 @@ import proctoring.invigilation.models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("proctoring", "0004_monitoring"),
+        ("proctoring", "0005_message_due"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
