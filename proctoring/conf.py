@@ -18,6 +18,20 @@ from django.core.signals import setting_changed
 SETTING = "PROCTORING"
 
 ALIAS = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+PAGE_KINDS = (
+    "focus",
+    "full_screen",
+    "clipboard",
+    "context_menu",
+    "shortcuts",
+    "inspector",
+    "errors",
+    "pages",
+    "questions",
+)
+"""What the page of an attempt can note of itself."""
+PAGE_BLOCKS = ("clipboard", "context_menu", "shortcuts")
+"""Those of them that it can stop as well."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +61,13 @@ class ProctoringSettings:
 
     heartbeat_busy_ms: int = 250
     """When heartbeats take longer than this on the average, pages are asked to send fewer."""
+
+    page_notes: tuple[str, ...] = ("focus", "full_screen", "shortcuts", "inspector", "errors", "pages", "questions")
+    """What pages of attempts note of themselves, beside those kinds ``clipboard`` and ``context_menu``. A page may say
+    otherwise."""
+
+    page_blocks: tuple[str, ...] = ()
+    """What they stop as well: ``clipboard``, ``context_menu``, ``shortcuts``."""
 
     pseudonym_keys: tuple[str, ...] = ()
     """Keys of the pseudonymous ids that vendors get, newest first, 32 characters at least."""
@@ -196,6 +217,9 @@ def _wrong(key: Field[Any], value: object) -> str:
             return "must be a list of strings."
         if key.name.endswith("_keys") and any(len(item) < 32 for item in value):
             return "each key needs 32 characters or more."
+        known = {"page_notes": PAGE_KINDS, "page_blocks": PAGE_BLOCKS}.get(key.name)
+        if known and (unknown := sorted(set(value) - set(known))):
+            return f"does not know {', '.join(unknown)}; known are {', '.join(known)}."
         return ""
     if key.name == "backends":
         return _wrong_backends(value)

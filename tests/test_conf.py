@@ -50,6 +50,8 @@ def test_a_misspelt_key_is_a_problem_and_nothing_else(key: Any) -> None:
         ("ACCESS_TOKEN_KEYS", KEY),
         ("ACCESS_TOKEN_KEYS", [KEY, "short"]),
         ("PSEUDONYM_KEYS", [7]),
+        ("PAGE_NOTES", ["focus", "fokus"]),
+        ("PAGE_BLOCKS", ["focus"]),
         ("ENCRYPTION_KEYS", {KEY}),
         ("ENCRYPTION_KEYS", [""]),
         ("ACCESS_TOKEN_SECONDS", "60"),

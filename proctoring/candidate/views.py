@@ -17,9 +17,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from proctoring import permissions
+from proctoring.attempts.states import RUNNING
 from proctoring.candidate.actions import ACTIONS, CONFIRMED, TO_THE_QUESTIONS, carry_out
 from proctoring.candidate.context import page_context
 from proctoring.candidate.csrf import comes_from_our_page
+from proctoring.candidate.script import page_token
 from proctoring.candidate.situation import Situation, look
 from proctoring.errors import (
     Conflict,
@@ -77,6 +79,7 @@ def exam_state(request: HttpRequest, exam_id: int) -> JsonResponse:
             "read_only": situation.read_only,
             "page_version": situation.page_version,
             "content_version": situation.content_version,
+            "page_token": page_token(attempt, situation.now) if attempt and situation.status in RUNNING else None,
         }
     )
 

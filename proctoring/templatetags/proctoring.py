@@ -1,4 +1,4 @@
-"""``{% load proctoring %}``: the bar and the onboarding for the host's pages, and how times are written on ours."""
+"""``{% load proctoring %}``: the bar, the script and the onboarding for the host's pages; how times are written on ours."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from proctoring.attempts.models import Attempt
 from proctoring.attempts.standing import own_onboarding
 from proctoring.candidate.context import STEADY, USUAL_POLL_SECONDS
+from proctoring.candidate.script import FILES, Wishes, page_config
 from proctoring.candidate.situation import look
 from proctoring.exams.models import Exam
 
@@ -22,10 +24,12 @@ register = template.Library()
 
 
 @register.inclusion_tag("proctoring/exam_bar.html", takes_context=True)
-def exam_bar(context: template.Context, exam: Exam) -> dict[str, Any]:
+def exam_bar(context: template.Context, exam: Exam, **wishes: str) -> dict[str, Any]:
     """Timer, way back and way out, inside the host's page of questions. Needs ``request`` in the context.
 
-    One statement. It shows and leaves; whether the questions may be shown is ``attempts.access.decide``'s to say.
+    One statement. It shows and leaves; whether the questions may be shown is ``attempts.access.decide``'s to say. It
+    brings ``{% proctoring_page %}`` along, with the same ``wishes``; the page's id is the exam's ``content_id`` where
+    ``item`` names no other.
     """
     situation = look(exam, context["request"].user, now=timezone.now())
     return {
@@ -33,7 +37,31 @@ def exam_bar(context: template.Context, exam: Exam) -> dict[str, Any]:
         "exam": exam,
         "attempt": situation.attempt,
         "poll_seconds": 15 if situation.screen in STEADY else USUAL_POLL_SECONDS,
+        "script": _script(context, situation.attempt, exam, {"item": exam.content_id, **wishes}),
     }
+
+
+@register.inclusion_tag("proctoring/page_script.html", takes_context=True)
+def proctoring_page(context: template.Context, attempt: Attempt | None, **wishes: str) -> dict[str, Any]:
+    """The script of an attempt's page: heartbeats, events, what a proctor wants done there (docs/script.rst).
+
+    Needs ``request`` in the context. No statement where ``attempt.exam`` is loaded. Nothing at all where there is
+    nothing to report, or where somebody else than the candidate looks. ``wishes``: ``item``, the id of this page, and
+    ``without``, ``also``, ``block``, kinds with spaces between them.
+    """
+    return {"script": _script(context, attempt, None, wishes)}
+
+
+def _script(
+    context: template.Context, attempt: Attempt | None, exam: Exam | None, wishes: dict[str, str]
+) -> dict[str, Any] | None:
+    if attempt is None or attempt.user_id != context["request"].user.pk:
+        return None
+    item = wishes.pop("item", "")
+    said = Wishes(item=str(item), **{name: str(kinds).split() for name, kinds in wishes.items()})
+    token = str(context.get("csrf_token", ""))
+    config = page_config(attempt, exam or attempt.exam, now=timezone.now(), csrf_token=token, wishes=said)
+    return config and {"config": config, "files": FILES}
 
 
 @register.inclusion_tag("proctoring/onboarding.html", takes_context=True)

@@ -1,6 +1,7 @@
 """Who may come in, by which method, and what a stranger learns: nothing."""
 
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import Status
+from proctoring.attempts.tokens import verify_page_token
 from proctoring.candidate.actions import ACTIONS, CONFIRMED
 from proctoring.candidate.screens import Screen
 from proctoring.exams.models import ExamStatus, ExamType
@@ -174,8 +176,13 @@ def test_pages_are_not_kept_and_run_no_script_of_their_own(page_client: Client, 
     answer = page_client.get(page_url(exam))
     text = answer.content.decode()
     assert "no-store" in answer.headers["Cache-Control"]
-    assert text.count("<script") == 1
     assert '<script type="module" src="/static/proctoring/exam.js"></script>' in text
+    scripts = re.findall(r"<script([^>]*)>([^<]*)", text)
+    assert [content for attributes, content in scripts if "src=" in attributes and content] == []
+    # What has no address is data, which no policy forbids.
+    assert [attributes for attributes, _ in scripts if "src=" not in attributes] == [
+        ' id="proctoring-page" type="application/json"'
+    ]
     for inline in (" style=", "<style", " onclick=", " onload=", "javascript:"):
         assert inline not in text
 
@@ -193,6 +200,7 @@ def test_state_is_small_and_costs_the_same_for_everybody(page_client: Client, ca
     state = answer.json()
     assert state.pop("page_version")
     assert state.pop("content_version")
+    assert verify_page_token(state.pop("page_token")).attempt == state["attempt"]
     assert state == {
         "attempt": Attempt.objects.get(user=candidate, number=3).pk,
         "status": "started",

@@ -1,5 +1,7 @@
 // Keeps an exam's page, or the bar in the LMS's own page, in step with the server. It shows; it never decides:
-// the clock here only counts down between two answers of the server, and nothing stays open because of it.
+// the clock here only counts down between two answers of the server, and nothing stays open because of it. While an
+// exam runs the answers are those to heartbeats (proctoring.js); the state is asked for where they tell of a change,
+// and where they stay away.
 
 const REQUEST_TIMEOUT = 10_000;
 const AFTER_ZERO = 1_000;
@@ -10,6 +12,7 @@ const CLOSING = 5_000;
 const SEND_AGAIN = 10_000;
 const REST = 30_000;
 const RELOADS_BEFORE_REST = 3;
+const BEATS_MISSED = 3;
 
 function clock(seconds) {
   const two = (number) => String(number).padStart(2, "0");
@@ -143,13 +146,31 @@ class Watch {
     this.leaving = false;
     this.unanswered = 0;
     this.notBefore = 0;
+    this.beatsUntil = 0;
+    this.expiresAt = null;
     const timer = element.querySelector("[data-timer]");
     this.timer = timer && new Timer(timer, this.texts, (seconds) => this.closing(seconds), () => this.ask());
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.ask();
     });
     window.addEventListener("online", () => this.ask());
+    document.addEventListener("proctoring:heartbeat", (event) => this.heard(event.detail));
     this.ask();
+  }
+
+  // As long as heartbeats come, nothing else is asked by the clock.
+  heard({ answer, roundTrip, rendered }) {
+    if (this.leaving) return;
+    const patience = Math.max(this.every, BEATS_MISSED * 1000 * answer.next_heartbeat_seconds);
+    this.beatsUntil = performance.now() + patience;
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.ask(), patience);
+    const expiresAt = Date.parse(answer.expires_at);
+    const moved = this.expiresAt !== null && !Object.is(this.expiresAt, expiresAt);
+    const changed = answer.status !== (this.status ?? rendered) || moved;
+    this.status = answer.status;
+    this.count(answer, roundTrip);
+    if (changed) this.ask();
   }
 
   async ask() {
@@ -167,14 +188,16 @@ class Watch {
   }
 
   pause(state) {
-    if (state) return state.seconds_left === 0 ? AFTER_ZERO : this.every;
+    if (state?.seconds_left === 0) return AFTER_ZERO;
+    if (state) return Math.max(this.every, this.beatsUntil - performance.now());
     const slower = Math.min(SLOWEST, this.every * SLOWER ** (this.unanswered - 1));
     return Math.max(slower, this.notBefore - performance.now());
   }
 
   // The state; null where there is no answer: the server cannot be reached, is in trouble, wants to be left alone, or
   // something between here and there answered in its place. All of that is no reason to take the exam away. Only who
-  // is logged out (401), or has no such exam any more (404), leaves for the exam's page, which explains it.
+  // is logged out (401), or has no such exam any more (404), leaves for the exam's page, which explains it; from
+  // questions that are being worked on not even who is logged out.
   async fetchState() {
     const abort = new AbortController();
     const limit = setTimeout(() => abort.abort(), REQUEST_TIMEOUT);
@@ -182,7 +205,9 @@ class Watch {
       const options = { headers: { Accept: "application/json" }, cache: "no-store", signal: abort.signal };
       const answer = await fetch(this.element.dataset.stateUrl, options);
       if (answer.ok) return readState(await answer.json());
-      if (!answer.redirected && (answer.status === 401 || answer.status === 404)) this.leave(undefined);
+      const staysHere = answer.status === 401 && !this.isPage && window.proctoring?.beats;
+      if (staysHere) this.dispatch("proctoring:logged-out");
+      else if (!answer.redirected && (answer.status === 401 || answer.status === 404)) this.leave(undefined);
       this.wait(answer.headers.get("Retry-After"));
       return null;
     } catch {
@@ -203,15 +228,21 @@ class Watch {
     const version = this.isPage ? state.page_version : state.content_version;
     if (version === this.version) this.reloads?.settle();
     else if (this.leave(state)) return;
+    this.dispatch("proctoring:logged-in");
     checkClock(Date.parse(state.server_time), roundTrip);
-    if (!this.timer) return;
-    if (state.expires_at) {
+    if (this.timer && state.expires_at) {
       this.timer.low = state.low_threshold_seconds;
       this.timer.critical = state.critical_threshold_seconds;
-      this.timer.set(Date.parse(state.expires_at) - Date.parse(state.server_time) - roundTrip / 2);
-    } else {
-      this.timer.stop();
     }
+    this.count(state, roundTrip);
+  }
+
+  // The one timer of the page, by whichever answer came last.
+  count({ expires_at: expires, server_time: now }, roundTrip) {
+    this.expiresAt = Date.parse(expires);
+    if (!this.timer) return;
+    if (expires) this.timer.set(this.expiresAt - Date.parse(now) - roundTrip / 2);
+    else this.timer.stop();
   }
 
   // A few seconds before the end, while the server still takes answers: the last moment to save what was typed.
@@ -233,8 +264,9 @@ class Watch {
     this.element.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
   }
 
+  // Where heartbeats go out, they know better.
   tell(offline) {
-    if (offline === this.offline) return;
+    if (offline === this.offline || window.proctoring?.beats) return;
     this.offline = offline;
     const line = this.element.querySelector("[data-connection]");
     line.textContent = offline ? this.texts.textOffline : this.texts.textOnline;

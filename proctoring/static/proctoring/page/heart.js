@@ -1,0 +1,256 @@
+// Heartbeats: when they go out, what they carry, what they teach about the server's clock; and the buffered events.
+const parts = ((window.proctoring ??= {}).parts ??= {});
+
+const PIGGYBACK = 20;
+const BATCH = 500;
+const BATCH_BYTES = 256_000;
+const IN_PASSING_BYTES = 50_000;
+const FIRST_WITHIN = 2_000;
+const SLOWEST = 60_000;
+const TOLD_AFTER = 2;
+const STORE_PATIENCE = 3_000;
+
+// A store that hangs holds up no heartbeat.
+function within(milliseconds, promise, otherwise) {
+  const late = new Promise((resolve) => setTimeout(() => resolve(otherwise), milliseconds));
+  return Promise.race([promise.catch(() => otherwise), late]);
+}
+
+// Rings once at a time; in a hidden page with the help of a worker, where the LMS's policy allows one.
+class Alarm {
+  constructor(ring, tickerUrl) {
+    this.ring = ring;
+    this.tickerUrl = tickerUrl;
+    this.due = null;
+    document.addEventListener("visibilitychange", () => this.arm());
+  }
+
+  set(milliseconds) {
+    this.due = performance.now() + milliseconds;
+    this.arm();
+  }
+
+  stop() {
+    this.due = null;
+    clearTimeout(this.timer);
+  }
+
+  arm() {
+    clearTimeout(this.timer);
+    if (this.due === null) return;
+    const left = Math.max(0, this.due - performance.now());
+    this.timer = setTimeout(() => this.fire(), left);
+    if (document.hidden) this.worker()?.postMessage(left);
+  }
+
+  fire() {
+    if (this.due === null || performance.now() < this.due - 20) return;
+    this.stop();
+    this.ring();
+  }
+
+  worker() {
+    if (this.ticker !== undefined) return this.ticker;
+    try {
+      this.ticker = new Worker(this.tickerUrl);
+      this.ticker.onmessage = () => this.fire();
+      this.ticker.onerror = (event) => event.preventDefault();
+    } catch {
+      // Files may come from another address than pages do, and a worker must not.
+      this.ticker = null;
+    }
+    return this.ticker;
+  }
+}
+
+class Heart {
+  // hear: onAnswer(answer, roundTrip), onConnection(state: "ok" | "lost" | "stranger").
+  constructor(config, line, buffer, hear) {
+    this.config = config;
+    this.line = line;
+    this.buffer = buffer;
+    this.hear = hear;
+    this.acknowledged = new Map();
+    this.sequence = 0;
+    this.failures = 0;
+    this.roundTrip = null;
+    this.interval = config.interval * 1000;
+    this.separate = false;
+    this.stopped = !config.beats;
+    this.alarm = new Alarm(() => this.beat(), config.urls.ticker);
+  }
+
+  start() {
+    if (this.stopped) {
+      this.drain();
+      return;
+    }
+    this.alarm.set(Math.random() * FIRST_WITHIN);
+    window.addEventListener("online", () => this.beat());
+    window.addEventListener("offline", () => this.hear.onConnection("lost"));
+    // Back in front after the machine slept: the alarm may be overdue, and nobody knows how the clock stands.
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.beat();
+    });
+    window.addEventListener("pageshow", (event) => {
+      if (event.persisted) this.beat();
+    });
+  }
+
+  acknowledge(id, state) {
+    if (this.acknowledged.get(id) !== "applied") this.acknowledged.set(id, state);
+  }
+
+  beatWithin(milliseconds) {
+    if (this.stopped) return;
+    const left = this.alarm.due === null ? Infinity : this.alarm.due - performance.now();
+    if (left > milliseconds) this.alarm.set(milliseconds);
+  }
+
+  // One at a time: whoever asks while one is under way gets the one that follows. Resolves to whether it arrived.
+  beat() {
+    if (this.stopped) return Promise.resolve(false);
+    if (this.current) {
+      this.following ??= this.current.then(() => {
+        this.following = null;
+        return this.beat();
+      });
+      return this.following;
+    }
+    this.current = this.alone((free) => this.once(free))
+      .catch(() => false)
+      .finally(() => {
+        this.current = null;
+        // Whatever went wrong, the next one comes.
+        if (!this.stopped && this.alarm.due === null) this.alarm.set(this.interval);
+      });
+    return this.current;
+  }
+
+  async once(mayCarry) {
+    const rest = this.line.notBefore - performance.now();
+    if (rest > 0) {
+      this.alarm.set(rest + Math.random() * 1000);
+      return false;
+    }
+    this.alarm.stop();
+    const rows = await within(STORE_PATIENCE, this.buffer.next(PIGGYBACK + 1, BATCH_BYTES), []);
+    const carried = mayCarry && !this.separate && rows.length <= PIGGYBACK ? rows : [];
+    const said = [...this.acknowledged];
+    const result = await this.line.post(this.config.urls.heartbeat, {
+      sequence: (this.sequence += 1),
+      client_time: new Date().toISOString(),
+      round_trip_ms: this.roundTrip,
+      events: carried.map((one) => one.row),
+      acknowledged: said.slice(0, 100).map(([id, state]) => ({ id, state })),
+    });
+    if (result.kind !== "ok" || typeof result.body.server_time !== "string") return this.failed(result, carried);
+    await this.arrived(result, carried, said);
+    if (mayCarry && carried.length < rows.length) await this.drainAlone();
+    return true;
+  }
+
+  async arrived({ body, roundTrip }, carried, said) {
+    this.failures = 0;
+    this.roundTrip = Math.min(600_000, Math.round(roundTrip));
+    for (const [id, state] of said) if (this.acknowledged.get(id) === state) this.acknowledged.delete(id);
+    if (carried.length) await this.buffer.remove(carried);
+    this.interval = Math.max(1, body.next_heartbeat_seconds || this.config.interval) * 1000;
+    if (this.config.running.includes(body.status)) this.alarm.set(this.pause(body));
+    else this.end();
+    this.hear.onConnection("ok");
+    this.hear.onAnswer(body, roundTrip);
+  }
+
+  // Not in step with the thousand others who began in the same minute; but soon after the end of the time.
+  pause(answer) {
+    const usual = this.interval * (0.9 + 0.2 * Math.random());
+    if (answer.seconds_left === null || answer.seconds_left * 1000 > usual) return usual;
+    return answer.seconds_left * 1000 + 1000 + Math.random() * 1000;
+  }
+
+  async failed(result, carried) {
+    if (result.kind === "refused") return this.refused(result, carried);
+    this.failures += 1;
+    const slower = this.interval * 2 ** Math.min(6, this.failures - 2);
+    const pause = Math.min(Math.max(SLOWEST, this.interval), slower) * (0.5 + 0.5 * Math.random());
+    this.alarm.set(Math.max(pause, this.line.notBefore - performance.now()));
+    if (result.kind === "stranger") {
+      if (!(await this.line.renew())) this.hear.onConnection("stranger");
+      else if (this.failures === 1) this.beatWithin(Math.random() * 1000);
+      else this.hear.onConnection("lost");
+    } else if (this.failures >= TOLD_AFTER || navigator.onLine === false) {
+      this.hear.onConnection("lost");
+    }
+    return false;
+  }
+
+  // Sent again, it would be refused again.
+  async refused({ code }, carried) {
+    if (code === "attempt_erased") {
+      this.end();
+      await this.buffer.clear();
+      return false;
+    }
+    this.acknowledged.clear();
+    this.separate ||= carried.length > 0;
+    this.alarm.set(this.interval);
+    return false;
+  }
+
+  end() {
+    this.stopped = true;
+    this.alarm.stop();
+    setTimeout(() => this.drain());
+  }
+
+  // Of the tabs of an attempt one sends what is buffered. Where they cannot agree, the server knows what it has.
+  async alone(task) {
+    let began = false;
+    try {
+      return await navigator.locks.request(`proctoring:${this.config.attempt}`, { ifAvailable: true }, (lock) => {
+        began = true;
+        return task(Boolean(lock));
+      });
+    } catch (error) {
+      if (began) throw error;
+      return task(true);
+    }
+  }
+
+  // Everything that is buffered, batch by batch. Resolves to whether nothing is left.
+  drain() {
+    return this.alone((free) => free && this.drainAlone()).catch(() => false);
+  }
+
+  async drainAlone() {
+    let most = BATCH;
+    let renewals = 1;
+    for (;;) {
+      if (this.line.notBefore > performance.now()) return false;
+      const rows = await this.buffer.next(most, BATCH_BYTES);
+      if (!rows.length) return true;
+      const result = await this.line.post(this.config.urls.events, rows.map((one) => one.row));
+      if (result.kind === "ok") {
+        await this.buffer.remove(rows);
+        most = Math.min(BATCH, 2 * most);
+      } else if (result.kind === "refused" && result.code === "attempt_erased") {
+        await this.buffer.clear();
+      } else if (result.kind === "refused") {
+        // One of them is what the server cannot read: halves find it.
+        if (rows.length === 1) await this.buffer.remove(rows);
+        most = Math.max(1, Math.floor(rows.length / 2));
+      } else if (result.kind !== "stranger" || renewals-- <= 0 || !(await this.line.renew())) {
+        return false;
+      }
+    }
+  }
+
+  // The page goes. What arrives in this way arrives once more if nobody hears of it, and is known by then.
+  inPassing() {
+    const rows = this.buffer.inPassing(IN_PASSING_BYTES).slice(0, BATCH);
+    if (rows.length && navigator.onLine !== false) this.line.post(this.config.urls.events, rows, { keepalive: true });
+  }
+}
+
+parts.Heart = Heart;
