@@ -1,10 +1,13 @@
 """Course pages and exams. Whether an exam's questions may be shown, or answered, proctoring says: ``decide``."""
 
+from uuid import uuid4
+
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -13,9 +16,11 @@ from demo.course import LOGINS
 from demo.lms.models import Answer, Course, Enrollment, Question, SentMail, SupportNote
 from demo.lms.progress import progress
 from proctoring.attempts.access import AccessDecision, current_attempt, decide
+from proctoring.attempts.reporting import report_from_lms
 from proctoring.models import Attempt, Exam
 
 ANSWER_LENGTH = 2_000
+ANSWER_SAVED = 1006
 
 
 @require_safe
@@ -105,6 +110,7 @@ def save_answer(request: HttpRequest, course_id: str, content_id: str, position:
         sitting=_sitting(decision.attempt),
         defaults={"text": request.POST.get("answer", "")[:ANSWER_LENGTH]},
     )
+    _report_saved(decision.attempt, question)
     if request.headers.get("Accept") == "application/json":
         return HttpResponse(status=204)
     return redirect(reverse("questions", args=[course_id, content_id]) + f"#question-{position}")
@@ -116,6 +122,20 @@ def _ask(request: HttpRequest, course_id: str, content_id: str) -> tuple[Exam, A
     if exam is None:
         raise Http404
     return exam, decide(exam, request.user, current_attempt(exam, request.user))
+
+
+def _report_saved(attempt: Attempt | None, question: Question) -> None:
+    """The server's word beside the page's "question answered": where one is without the other, an answer was lost."""
+    if attempt is None:
+        return
+    event = {
+        "message_id": f"saved-{uuid4()}",
+        "type": ANSWER_SAVED,
+        "occurred_at": timezone.now().isoformat(),
+        "item_id": f"question-{question.position}",
+        "question_number": question.position,
+    }
+    report_from_lms(attempt, [event])
 
 
 def _sitting(attempt: Attempt | None) -> int:

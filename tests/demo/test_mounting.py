@@ -23,6 +23,7 @@ FILES = {
 }
 PUBLIC = {
     "proctoring.attempts.access",
+    "proctoring.attempts.reporting",
     "proctoring.attempts.schedule",
     "proctoring.beat",
     "proctoring.host",
