@@ -13,6 +13,7 @@ const SEND_AGAIN = 10_000;
 const REST = 30_000;
 const RELOADS_BEFORE_REST = 3;
 const BEATS_MISSED = 3;
+const BEAT_PATIENCE = 3_000;
 
 function clock(seconds) {
   const two = (number) => String(number).padStart(2, "0");
@@ -151,15 +152,31 @@ class Watch {
     const timer = element.querySelector("[data-timer]");
     this.timer = timer && new Timer(timer, this.texts, (seconds) => this.closing(seconds), () => this.ask());
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.ask();
+      if (document.visibilityState === "visible") this.askSoon();
     });
-    window.addEventListener("online", () => this.ask());
+    window.addEventListener("online", () => this.askSoon());
     document.addEventListener("proctoring:heartbeat", (event) => this.heard(event.detail));
     this.ask();
   }
 
+  // Where heartbeats go out, one goes out now, and what it brings is done before the page may leave.
+  askSoon() {
+    if (!window.proctoring?.beats) {
+      this.ask();
+      return;
+    }
+    this.wantedSince = performance.now();
+    this.wanted ??= setTimeout(() => this.askWanted(), BEAT_PATIENCE);
+  }
+
+  askWanted() {
+    clearTimeout(this.wanted);
+    this.wanted = null;
+    this.ask();
+  }
+
   // As long as heartbeats come, nothing else is asked by the clock.
-  heard({ answer, roundTrip, rendered }) {
+  heard({ answer, sent, roundTrip, rendered, settled }) {
     if (this.leaving) return;
     const patience = Math.max(this.every, BEATS_MISSED * 1000 * answer.next_heartbeat_seconds);
     this.beatsUntil = performance.now() + patience;
@@ -170,7 +187,7 @@ class Watch {
     const changed = answer.status !== (this.status ?? rendered) || moved;
     this.status = answer.status;
     this.count(answer, roundTrip);
-    if (changed) this.ask();
+    if (changed || (this.wanted && sent >= this.wantedSince)) settled.then(() => this.askWanted());
   }
 
   async ask() {

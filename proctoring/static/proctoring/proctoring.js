@@ -75,7 +75,7 @@ class AttemptPage {
     this.line = new parts.Line(config);
     this.buffer = new parts.Buffer(config.attempt, this.stream, (count) => this.dropped(count));
     this.heart = new parts.Heart(config, this.line, this.buffer, {
-      onAnswer: parts.guarded((answer, roundTrip) => this.hear(answer, roundTrip)),
+      onAnswer: parts.guarded((...heard) => this.hear(...heard)),
       onConnection: parts.guarded((state) => this.connected(state)),
     });
   }
@@ -120,18 +120,18 @@ class AttemptPage {
     });
   }
 
-  hear(answer, roundTrip) {
+  hear(answer, sent, roundTrip) {
     const before = { status: this.status, expiresAt: this.expiresAt };
     this.status = answer.status;
     this.clock.learn(Date.parse(answer.server_time), roundTrip);
     this.expiresAt = answer.expires_at;
     if (this.expiresAt !== before.expiresAt) this.emit("deadline", this.deadline());
-    // The timer and the rest of the page follow (exam.js).
-    const heard = { answer, roundTrip, rendered: this.config.status };
-    document.dispatchEvent(new CustomEvent("proctoring:heartbeat", { detail: heard }));
     this.pausedBehindOverlay();
-    this.commands.hear(answer);
-    if (!this.config.running.includes(answer.status) && !this.hasBar()) this.leave();
+    const settled = this.commands.hear(answer);
+    // The timer follows at once (exam.js), and the page when what it was told to do has been done.
+    const heard = { answer, sent, roundTrip, settled, rendered: this.config.status };
+    document.dispatchEvent(new CustomEvent("proctoring:heartbeat", { detail: heard }));
+    if (!this.config.running.includes(answer.status)) settled.then(() => this.leave());
   }
 
   hasBar() {

@@ -3,6 +3,7 @@ const parts = ((window.proctoring ??= {}).parts ??= {});
 
 const SOON = 300;
 const RELOAD_WITHIN = 3_000;
+const SETTLED_WITHIN = 4_000;
 
 function withLimit(milliseconds, promise) {
   return Promise.race([promise, new Promise((resolve) => setTimeout(resolve, milliseconds))]);
@@ -17,6 +18,7 @@ class Commands {
     this.work = Promise.resolve();
   }
 
+  // Resolves when everything has been done, or after a while.
   hear(answer) {
     const commands = answer.commands ?? [];
     this.work = this.work
@@ -25,6 +27,7 @@ class Commands {
         this.closeOthers(commands);
       })
       .catch(() => {});
+    return withLimit(SETTLED_WITHIN, this.work);
   }
 
   // A message that another tab has closed is not delivered any more.

@@ -9,6 +9,7 @@ const FIRST_WITHIN = 2_000;
 const SLOWEST = 60_000;
 const TOLD_AFTER = 2;
 const STORE_PATIENCE = 3_000;
+const MOST_ACKNOWLEDGED = 100;
 
 // A store that hangs holds up no heartbeat.
 function within(milliseconds, promise, otherwise) {
@@ -64,7 +65,7 @@ class Alarm {
 }
 
 class Heart {
-  // hear: onAnswer(answer, roundTrip), onConnection(state: "ok" | "lost" | "stranger").
+  // hear: onAnswer(answer, sent, roundTrip), onConnection(state: "ok" | "lost" | "stranger").
   constructor(config, line, buffer, hear) {
     this.config = config;
     this.line = line;
@@ -107,9 +108,10 @@ class Heart {
     if (left > milliseconds) this.alarm.set(milliseconds);
   }
 
-  // One at a time: whoever asks while one is under way gets the one that follows. Resolves to whether it arrived.
+  // One at a time: whoever asks while one is under way gets the one that follows. Resolves to whether it arrived. After
+  // the end only what was carried out is still said.
   beat() {
-    if (this.stopped) return Promise.resolve(false);
+    if (this.stopped && !this.acknowledged.size) return Promise.resolve(false);
     if (this.current) {
       this.following ??= this.current.then(() => {
         this.following = null;
@@ -122,7 +124,7 @@ class Heart {
       .finally(() => {
         this.current = null;
         // Whatever went wrong, the next one comes.
-        if (!this.stopped && this.alarm.due === null) this.alarm.set(this.interval);
+        if (this.alarm.due === null) this.later(this.interval);
       });
     return this.current;
   }
@@ -130,36 +132,39 @@ class Heart {
   async once(mayCarry) {
     const rest = this.line.notBefore - performance.now();
     if (rest > 0) {
-      this.alarm.set(rest + Math.random() * 1000);
+      this.later(rest + Math.random() * 1000);
       return false;
     }
     this.alarm.stop();
     const rows = await within(STORE_PATIENCE, this.buffer.next(PIGGYBACK + 1, BATCH_BYTES), []);
     const carried = mayCarry && !this.separate && rows.length <= PIGGYBACK ? rows : [];
-    const said = [...this.acknowledged];
-    const result = await this.line.post(this.config.urls.heartbeat, {
+    const said = [...this.acknowledged].slice(0, MOST_ACKNOWLEDGED);
+    const body = {
       sequence: (this.sequence += 1),
       client_time: new Date().toISOString(),
       round_trip_ms: this.roundTrip,
       events: carried.map((one) => one.row),
-      acknowledged: said.slice(0, 100).map(([id, state]) => ({ id, state })),
-    });
+      acknowledged: said.map(([id, state]) => ({ id, state })),
+    };
+    // What was carried out may be that this page goes.
+    const keepalive = said.length > 0 && carried.length === 0;
+    const result = await this.line.post(this.config.urls.heartbeat, body, { keepalive });
     if (result.kind !== "ok" || typeof result.body.server_time !== "string") return this.failed(result, carried);
     await this.arrived(result, carried, said);
     if (mayCarry && carried.length < rows.length) await this.drainAlone();
     return true;
   }
 
-  async arrived({ body, roundTrip }, carried, said) {
+  async arrived({ body, sent, roundTrip }, carried, said) {
     this.failures = 0;
     this.roundTrip = Math.min(600_000, Math.round(roundTrip));
     for (const [id, state] of said) if (this.acknowledged.get(id) === state) this.acknowledged.delete(id);
     if (carried.length) await this.buffer.remove(carried);
     this.interval = Math.max(1, body.next_heartbeat_seconds || this.config.interval) * 1000;
-    if (this.config.running.includes(body.status)) this.alarm.set(this.pause(body));
+    if (this.config.running.includes(body.status)) this.later(this.pause(body));
     else this.end();
     this.hear.onConnection("ok");
-    this.hear.onAnswer(body, roundTrip);
+    this.hear.onAnswer(body, sent, roundTrip);
   }
 
   // Not in step with the thousand others who began in the same minute; but soon after the end of the time.
@@ -174,7 +179,7 @@ class Heart {
     this.failures += 1;
     const slower = this.interval * 2 ** Math.min(6, this.failures - 2);
     const pause = Math.min(Math.max(SLOWEST, this.interval), slower) * (0.5 + 0.5 * Math.random());
-    this.alarm.set(Math.max(pause, this.line.notBefore - performance.now()));
+    this.later(Math.max(pause, this.line.notBefore - performance.now()));
     if (result.kind === "stranger") {
       if (!(await this.line.renew())) this.hear.onConnection("stranger");
       else if (this.failures === 1) this.beatWithin(Math.random() * 1000);
@@ -194,8 +199,12 @@ class Heart {
     }
     this.acknowledged.clear();
     this.separate ||= carried.length > 0;
-    this.alarm.set(this.interval);
+    this.later(this.interval);
     return false;
+  }
+
+  later(milliseconds) {
+    if (!this.stopped) this.alarm.set(milliseconds);
   }
 
   end() {
