@@ -86,7 +86,8 @@ def _look_closely(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime,
             raise Conflict(_("What was known of this attempt has been erased."), code="attempt_erased")
         if row.traits.open:
             _note_presence(row, pulse, now=now, stretch=stretch)
-        waits = row.traits.open and Command.objects.filter(attempt=row.pk, applied_at=None).exists()
+        # Of an attempt that has ended, too: that its page shall leave is a command.
+        waits = Command.objects.filter(attempt=row.pk, applied_at=None).exists()
     return Seen(attempt=row, interval_seconds=row.exam.heartbeat_seconds, has_commands=waits)
 
 
