@@ -123,7 +123,8 @@ def _texts() -> dict[str, str]:
         ),
         "online": _("The connection is back."),
         "loggedOut": _(
-            "You are not logged in any more. Go on here, but log in again in another tab, so that your answers are kept."
+            "You are not logged in any more. Go on here, but log in again in another tab, so that your answers are "
+            "kept."
         ),
         "logIn": _("Log in (new tab)"),
         "message": _("Message from the proctor"),

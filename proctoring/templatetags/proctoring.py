@@ -1,4 +1,4 @@
-"""``{% load proctoring %}``: the bar, the script and the onboarding for the host's pages; how times are written on ours."""
+"""``{% load proctoring %}``: bar, script and onboarding for the host's pages, and how times are written on ours."""
 
 from __future__ import annotations
 

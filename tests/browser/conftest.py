@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import ConsoleMessage, Page
+from django.contrib.auth.models import AbstractUser
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import ConsoleMessage, Error, Page
+from pytest_django.live_server_helper import LiveServer
 
+from proctoring.attempts.models import Attempt
+from proctoring.attempts.states import Status
+from proctoring.exams.models import Exam, OutagePolicy
+from tests.browser import exam_pages
 from tests.demo.process import DemoProcess
+from tests.factories import AttemptFactory, ExamFactory, UserFactory
 
 GRAVE = ("serious", "critical")
 PHONE = {"width": 360, "height": 740}
@@ -77,3 +88,40 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProcess]:
     with DemoProcess(tmp_path_factory.mktemp("demo")) as running:
         yield running
+
+
+@pytest.fixture
+def candidate(live_server: LiveServer, watched: Page) -> Iterator[AbstractUser]:
+    person = UserFactory()
+    client = Client()
+    client.force_login(person)
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+    watched.context.add_cookies([cookie])
+    exam_pages.SAVED.clear()
+    yield person
+    # No heartbeat may be under way while the tables are emptied.
+    for page in watched.context.pages:
+        with contextlib.suppress(Error):
+            page.goto("about:blank")
+
+
+@pytest.fixture
+def exam() -> Exam:
+    made: Exam = ExamFactory(
+        heartbeat_seconds=12, outage_policy=OutagePolicy.CREDIT, outage_cap_minutes=60, name="Geometry"
+    )
+    return made
+
+
+@pytest.fixture
+def attempt(exam: Exam, candidate: AbstractUser) -> Attempt:
+    now = timezone.now()
+    made: Attempt = AttemptFactory(exam=exam, user=candidate, status=Status.STARTED)
+    made.started_at, made.expires_at = now - timedelta(minutes=10), now + timedelta(minutes=50)
+    made.save()
+    return made
+
+
+@pytest.fixture
+def questions(live_server: LiveServer, exam: Exam, attempt: Attempt) -> str:
+    return f"{live_server.url}/exams/{exam.pk}/bar/"

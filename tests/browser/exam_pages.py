@@ -1,6 +1,6 @@
-"""An LMS's page of questions for the browser tests: a template with the bar or the script alone, answers that are saved.
+"""An LMS's page of questions for the browser tests, with the bar or the script alone, and answers that it saves.
 
-Mounted beside the app by ``ROOT_URLCONF = "tests.browser.exam_pages"``.
+Mounted by ``pytest.mark.urls("tests.browser.exam_pages")``, beside what the tests' host has.
 """
 
 from __future__ import annotations

@@ -96,7 +96,8 @@ class Commands {
       this.say(id, "seen");
       return;
     }
-    this.page.notices.notice(title, text);
+    // An overlay says the rest.
+    if (text || !this.page.notices.overlay) this.page.notices.notice(title, text);
     await this.finish(id);
   }
 

@@ -78,6 +78,7 @@ class Notices {
     if (!on) {
       const overlay = this.overlay;
       this.overlay = null;
+      if (overlay) document.body.append(this.box);
       overlay?.close?.();
       overlay?.remove();
       return;
@@ -92,6 +93,8 @@ class Notices {
     overlay.addEventListener("close", () => {
       if (this.overlay === overlay) overlay.showModal();
     });
+    // What a proctor says in a pause must be reached as well.
+    overlay.append(this.box);
     document.body.append(overlay);
     overlay.showModal();
     heading.focus();
