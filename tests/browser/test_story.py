@@ -5,10 +5,12 @@ import requests
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PHONE, Inspector
-from tests.demo.process import DemoProcess
+from tests.demo.process import DemoProcess, eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 PATIENCE = 60_000
+# The page's word, and the one of the LMS's server.
+OF_AN_ANSWER = {"Page visited", "Question visited", "Question answered", "Candidate save answer"}
 
 
 def press(page: Page, name: str, role: str = "button") -> None:
@@ -163,6 +165,13 @@ def start_quiz(page: Page, demo: DemoProcess, name: str) -> None:
     expect(page.get_by_role("timer")).to_be_visible()
 
 
+def what_the_log_says(page: Page, demo: DemoProcess) -> list[str]:
+    """The candidate's own log of the attempt whose page this is."""
+    attempt = page.evaluate("window.proctoring.attempt")
+    log = page.request.get(f"{demo.url}/proctoring/api/v1/attempts/{attempt}/candidate-log/")
+    return [row["action"] for row in log.json()["results"]]
+
+
 def test_answers_are_saved_while_they_are_typed(watched: Page, demo: DemoProcess) -> None:
     page = watched
     start_quiz(page, demo, "staff")
@@ -183,5 +192,6 @@ def test_answers_are_saved_while_they_are_typed(watched: Page, demo: DemoProcess
     expect(line).to_have_text("saved")
     page.reload()
     expect(field).to_have_value("zero degrees")
+    eventually(lambda: {*what_the_log_says(page, demo)} >= OF_AN_ANSWER, what="the log has the answer")
     page.get_by_role("button", name="I am done").click()
     heading(page, "Submit your exam?")

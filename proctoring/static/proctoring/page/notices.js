@@ -54,11 +54,11 @@ class Notices {
     return () => panel.remove();
   }
 
-  // Goes by itself, or when it is closed.
+  // Goes by itself, but for a person's words, which stay until they are closed.
   notice(title, text) {
     const close = element("button", { type: "button", class: "proctoring-button proctoring-button-quiet" }, this.texts.close);
     const panel = this.panel(title, text, close);
-    const waiting = setTimeout(() => panel.remove(), GONE_AFTER);
+    const waiting = text ? 0 : setTimeout(() => panel.remove(), GONE_AFTER);
     close.addEventListener("click", () => {
       clearTimeout(waiting);
       panel.remove();
