@@ -6,7 +6,7 @@ from proctoring.bookings.models import Booking, BookingLogEntry, BookingPlan, Li
 from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
-from proctoring.logs.models import Event
+from proctoring.logs.models import Event, EvidenceCopy, Seal
 from proctoring.outbox.models import Circuit, Delivery
 from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
 from proctoring.reviews.models import Rating, Review, ReviewComment, VideoView
@@ -21,6 +21,7 @@ __all__ = [
     "DeletionCertificate",
     "Delivery",
     "Event",
+    "EvidenceCopy",
     "Exam",
     "IdempotencyRecord",
     "LegalHold",
@@ -30,6 +31,7 @@ __all__ = [
     "Rating",
     "Review",
     "ReviewComment",
+    "Seal",
     "SweepCursor",
     "TimeEntry",
     "VideoView",

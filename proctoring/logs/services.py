@@ -33,7 +33,8 @@ def record(
     """One fact of our own services about an attempt (a row of ``Attempt``) as it is now, in the transaction that makes
     it one.
 
-    ``at``: when it happened, where that was before ``now``. One statement.
+    ``at``: when it happened, where that was before ``now``. One statement, and one more where a log that was sealed
+    grows.
     """
     event = event_of(
         attempt,
@@ -48,13 +49,17 @@ def record(
         data=data,
     )
     event.save(force_insert=True)
+    attempt.log_grew(now)
     return event
 
 
 def record_together(events: Sequence[Event]) -> None:
-    """Facts of one moment, in their order. One statement, or none."""
+    """Facts of one moment about one attempt, in their order. One statement, or none; one more where a log that was
+    sealed grows."""
     if events:
         Event.objects.bulk_create(events)
+        attempt: Any = events[-1].attempt
+        attempt.log_grew(events[-1].received_at)
 
 
 def event_of(

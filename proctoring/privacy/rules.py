@@ -6,7 +6,7 @@ somebody who acted, or as harmless. So whoever adds a field decides what becomes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -20,7 +20,8 @@ from proctoring.bookings.models import Booking, BookingLogEntry, BookingPlan, Li
 from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
-from proctoring.logs.models import Event
+from proctoring.logs.models import Event, EvidenceCopy, Seal
+from proctoring.logs.sealing import keep_hashes
 from proctoring.outbox.models import Circuit, Delivery, DeliveryTarget
 from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
 from proctoring.reviews.models import Rating, Review, ReviewComment, VideoView
@@ -68,6 +69,8 @@ class Rule:
     harmless: frozenset[str] = frozenset()
     stamp: str = ""
     """The field that notes when the personal ones were emptied."""
+    first: Callable[[Collection[int]], None] | None = None
+    """What is done with rows, by their keys, before they are emptied, in the same transaction."""
     attempt: str = ""
     """The way to the attempt it belongs to, whose person or course may be under a legal hold."""
     dated: str = ""
@@ -253,12 +256,35 @@ RULES: Mapping[type[Model], Rule] = {
             "user_agent": Personal(blank="", keep=DataClass.EVENTS),
             "data": Personal(blank={}, keep=DataClass.EVENTS),
         },
+        # A sealed log has to show that it was erased, and not altered: hashes are kept in place of what goes. Without
+        # the salt, which goes too, they say nothing.
+        first=keep_hashes,
         actors=frozenset({"actor_user"}),
-        harmless=frozenset({"actor", "severity", "status", "message_id", "stream", "item_id", "backend"}),
+        harmless=frozenset(
+            {
+                *("actor", "severity", "status", "message_id", "stream", "item_id", "backend"),
+                *("salt", "personal_hash", "actor_hash"),
+            }
+        ),
         attempt="attempt",
         dated="received_at",
         section="events",
         exported=("attempt_id", "type", "actor", "at", "item_id", "question_number", "reason_message", "error", "ip"),
+    ),
+    # Hashes over what happened; without the salts of the events nothing personal can be guessed from them.
+    Seal: Rule(
+        about=_of("attempt__user"),
+        harmless=frozenset({"previous_root", "root", "packed_places"}),
+        section="seals",
+        exported=("attempt_id", "number", "root", "count", "sealed_at"),
+    ),
+    # Where copies of what is erased here may still be: they have to be asked for.
+    EvidenceCopy: Rule(
+        about=_of("attempt__user"),
+        actors=frozenset({"by"}),
+        harmless=frozenset({"sha256"}),
+        section="copies_of_evidence",
+        exported=("attempt_id", "at"),
     ),
     Exam: Rule(
         fate=Fate.NOBODYS,
