@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from proctoring.admin.attempt_page import overdue_note, summary, tables
 from proctoring.admin.base import USERNAME, BackendFilter, CourseAdmin, ExamFilter, is_own
+from proctoring.admin.evidence import EvidenceAdmin
 from proctoring.admin.history import HistoryAdmin
 from proctoring.admin.interventions import InterventionAdmin
 from proctoring.admin.rendering import EMPTY, link_to, moment, person, vendor_name, zone_in_words
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Attempt)
-class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
+class AttemptAdmin(InterventionAdmin, EvidenceAdmin, CourseAdmin, HistoryAdmin):
     change_form_template = "admin/proctoring/attempt/change_form.html"
     list_display = ("candidate", "status_now", "verdict", "deadline_now", "exam_and_number", "retries", "vendor")
     list_filter = (
