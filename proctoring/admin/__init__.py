@@ -1,6 +1,6 @@
 """The Django admin: one module a feature. Like every door it parses, authorises, calls one service, and renders.
 
-``TimeEntry``, ``Seal`` and ``EvidenceCopy`` are shown inside their attempt, ``LiveSession`` and ``BookingPlan`` inside
+``TimeEntry``, ``Seal`` and ``EvidenceCopy`` are shown with their attempt, ``LiveSession`` and ``BookingPlan`` inside
 their booking. Two have no page at all: ``IdempotencyRecord`` is nobody's business but the API's, and whoever could look
 up a ``Pseudonym`` could undo it.
 """

@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 
 from proctoring.admin.base import is_own
 from proctoring.admin.event_rows import cause_in_words, events_of
-from proctoring.admin.evidence import evidence_of
 from proctoring.admin.rendering import EMPTY, Table, bullets, link_to, link_to_list, minutes, moment, short
 from proctoring.admin.words import actor_in_words, delivery_in_words, failure_in_words, reason_in_words
 from proctoring.allowances.computation import in_force
@@ -46,7 +45,6 @@ def tables(attempt: Attempt, viewer: User, now: datetime) -> list[Table]:
         _ratings(attempt),
         _chain(attempt, now),
         *events_of(attempt, viewer),
-        *evidence_of(attempt, viewer),
         _happenings(attempt),
         _deliveries(attempt, viewer),
     ]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from proctoring.admin.attempt_page import overdue_note, summary, tables
 from proctoring.admin.base import USERNAME, BackendFilter, CourseAdmin, ExamFilter, is_own
-from proctoring.admin.evidence import EvidenceAdmin
+from proctoring.admin.evidence import EvidenceAdmin, evidence_page
 from proctoring.admin.history import HistoryAdmin
 from proctoring.admin.interventions import InterventionAdmin
 from proctoring.admin.rendering import EMPTY, link_to, moment, person, vendor_name, zone_in_words
@@ -140,6 +140,7 @@ class AttemptAdmin(InterventionAdmin, EvidenceAdmin, CourseAdmin, HistoryAdmin):
                 "summary": summary(obj, now),
                 "overdue_note": overdue_note(obj, now),
                 "timezone_note": zone_in_words(),
+                "evidence_page": evidence_page(obj, request.user),
                 "steps": steps_for(obj, request.user, now),
                 "tables": tables(obj, request.user, now),
             }

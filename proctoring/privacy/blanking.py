@@ -38,11 +38,14 @@ def blank(
     if stamp:
         changes[stamp] = now
     for batch in in_batches(full):
+        # Asked again: another run may have been faster, and counts what it did.
+        left = rows.model._base_manager.filter(_something_in(fields, stamp), pk__in=batch)
+        if first is None:
+            yield left.update(**changes)
+            continue
         with transaction.atomic():
-            if first is not None:
-                first(batch)
-            # Asked again: another run may have been faster, and counts what it did.
-            done = rows.model._base_manager.filter(_something_in(fields, stamp), pk__in=batch).update(**changes)
+            first(batch)
+            done = left.update(**changes)
         yield done
 
 

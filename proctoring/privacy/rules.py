@@ -271,13 +271,8 @@ RULES: Mapping[type[Model], Rule] = {
         section="events",
         exported=("attempt_id", "type", "actor", "at", "item_id", "question_number", "reason_message", "error", "ip"),
     ),
-    # Hashes over what happened; without the salts of the events nothing personal can be guessed from them.
-    Seal: Rule(
-        about=_of("attempt__user"),
-        harmless=frozenset({"previous_root", "root", "packed_places"}),
-        section="seals",
-        exported=("attempt_id", "number", "root", "count", "sealed_at"),
-    ),
+    # Hashes; without the salts of the events, which go, nothing about anybody can be guessed from them.
+    Seal: Rule(fate=Fate.NOBODYS, harmless=frozenset({"previous_root", "root", "packed_places"})),
     # Where copies of what is erased here may still be: they have to be asked for.
     EvidenceCopy: Rule(
         about=_of("attempt__user"),

@@ -32,48 +32,60 @@ def evidence(attempt: Attempt) -> str:
     return reverse("admin:proctoring_attempt_evidence", args=(attempt.pk,))
 
 
-def names(client: Client, attempt: Attempt) -> set[str]:
-    answer: Any = client.get(address(attempt))
+def tables(client: Client, attempt: Attempt) -> set[str]:
+    answer: Any = client.get(evidence(attempt))
     assert answer.status_code == 200
     return {table.name for table in answer.context["tables"]}
 
 
 def test_the_page_shows_the_seals_and_the_copies(boss: User, boss_client: Client, sealed: Attempt) -> None:
-    page = boss_client.get(address(sealed)).content.decode()
+    assert evidence(sealed) in boss_client.get(address(sealed)).content.decode()
+    page = boss_client.get(evidence(sealed)).content.decode()
     assert sealed.seals.get().root in page
-    assert evidence(sealed) in page
     assert "Nobody has taken a copy away." in page
-    answer: Any = boss_client.get(evidence(sealed))
+    assert not EvidenceCopy.objects.exists()
+    answer: Any = boss_client.post(evidence(sealed))
     assert b"".join(answer.streaming_content)[:2] == b"PK"
-    assert (answer.headers["Cache-Control"], answer.headers["Content-Type"]) == ("no-store", "application/zip")
+    assert answer.headers["Content-Type"] == "application/zip"
+    assert "no-store" in answer.headers["Cache-Control"]
     copy = EvidenceCopy.objects.get()
     assert (copy.attempt, copy.by) == (sealed, boss)
-    assert copy.sha256 in boss_client.get(address(sealed)).content.decode()
+    assert copy.sha256 in boss_client.get(evidence(sealed)).content.decode()
+    assert boss_client.put(evidence(sealed)).status_code == 405
+
+
+def test_before_it_was_sealed(boss_client: Client, attempt: Attempt) -> None:
+    assert "Not sealed yet" in boss_client.get(evidence(attempt)).content.decode()
 
 
 def test_staff_of_the_course_alone_take_a_copy(as_person: Callable[..., Client], sealed: Attempt) -> None:
     staff = as_person("staff-of-algebra")
-    assert staff.get(evidence(sealed)).status_code == 200
-    assert {"seals", "evidence"} <= names(staff, sealed)
+    assert tables(staff, sealed) == {"seals", "copies"}
+    assert staff.post(evidence(sealed)).status_code == 200
     assert EvidenceCopy.objects.count() == 1
     for role, status in (("invigilator", 403), ("reviewer", 403), ("log_viewer", 404)):
-        assert as_person(f"{role}-of-algebra").get(evidence(sealed)).status_code == status
-    assert as_person("staff-of-geology").get(evidence(sealed)).status_code == 404
-    assert as_person("staff-of-algebra-2", is_staff=False).get(evidence(sealed)).status_code == 302
+        assert as_person(f"{role}-of-algebra").post(evidence(sealed)).status_code == status
+    assert as_person("staff-of-geology").post(evidence(sealed)).status_code == 404
+    assert as_person("somebody", is_staff=False).post(evidence(sealed)).status_code == 302
     assert staff.get(reverse("admin:proctoring_attempt_evidence", args=(10**9,))).status_code == 404
     assert EvidenceCopy.objects.count() == 1
 
 
-def test_an_invigilator_sees_the_seals_and_a_reviewer_neither(
+def test_an_invigilator_sees_the_seals_and_a_reviewer_nothing(
     as_person: Callable[..., Client], sealed: Attempt
 ) -> None:
-    assert {"seals", "evidence"} & names(as_person("invigilator-of-algebra"), sealed) == {"seals"}
-    assert {"seals", "evidence"} & names(as_person("reviewer-of-algebra"), sealed) == set()
+    invigilator, reviewer = as_person("invigilator-of-algebra"), as_person("reviewer-of-algebra")
+    assert tables(invigilator, sealed) == {"seals"}
+    assert evidence(sealed) in invigilator.get(address(sealed)).content.decode()
+    assert reviewer.get(evidence(sealed)).status_code == 403
+    assert evidence(sealed) not in reviewer.get(address(sealed)).content.decode()
+    assert as_person("staff-of-geology").get(evidence(sealed)).status_code == 404
 
 
 def test_nobody_of_their_own_attempt(as_person: Callable[..., Client], sealed: Attempt) -> None:
     staff = as_person("staff-of-algebra")
     Attempt.objects.filter(pk=sealed.pk).update(user=get_user_model().objects.get(username="staff-of-algebra"))
-    assert staff.get(evidence(sealed)).status_code == 403
-    assert not {"seals", "evidence"} & names(staff, sealed)
+    for method in (staff.get, staff.post):
+        assert method(evidence(sealed)).status_code == 403
+    assert evidence(sealed) not in staff.get(address(sealed)).content.decode()
     assert not EvidenceCopy.objects.exists()
