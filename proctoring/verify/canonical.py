@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,11 @@ class _Written(str):
     __slots__ = ()
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"))
+"""Writes texts, and whatever holds nothing but them and whole numbers, just so, and does it fast."""
+
+_PLAIN = frozenset({str, int, bool, type(None)})
+
 _COMMA, _CLOSE_LIST, _CLOSE_OBJECT = _Written(","), _Written("]"), _Written("}")
 
 
@@ -21,8 +26,8 @@ def canonical(value: Any) -> bytes:
     """UTF-8 without blanks, names in the order of their code points, only what must be escaped escaped, and numbers as
     plain decimals.
 
-    Without recursion: a vendor's data may be nested more deeply than Python likes. Raises ``ValueError`` for what is no
-    JSON.
+    Objects are ``dict``, lists ``list`` or ``tuple``. Without recursion: a vendor's data may be nested more deeply than
+    Python likes. Raises ``ValueError`` for what is no JSON.
     """
     written: list[str] = []
     waiting: list[Any] = [value]
@@ -30,7 +35,10 @@ def canonical(value: Any) -> bytes:
         one = waiting.pop()
         if type(one) is _Written:
             written.append(one)
-        elif isinstance(one, Mapping):
+        elif isinstance(one, dict):
+            if _PLAIN.issuperset(map(type, one.values())) and set(map(type, one)) <= {str}:
+                written.append(_ENCODER.encode(one))
+                continue
             written.append("{")
             waiting += _backwards(_members(one), _CLOSE_OBJECT)
         elif isinstance(one, list | tuple):
@@ -41,7 +49,7 @@ def canonical(value: Any) -> bytes:
     return "".join(written).encode()
 
 
-def _members(mapping: Mapping[Any, Any]) -> Iterable[list[Any]]:
+def _members(mapping: dict[Any, Any]) -> Iterable[list[Any]]:
     if not all(isinstance(name, str) for name in mapping):
         raise ValueError("the names of an object are texts")
     for name in sorted(mapping):
@@ -73,7 +81,7 @@ def _scalar(value: Any) -> str:
 
 
 def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def _decimal(value: float | Decimal) -> str:
