@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractUser
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from proctoring.attempts.models import Attempt, TimeEntry
@@ -225,6 +226,14 @@ class TestTheSignature:
         settings.PROCTORING = {**settings.PROCTORING, "EVIDENCE_KEYS": [KEY + "x"]}
         assert not check(path, keys=public_keys()).is_good
         assert check(path, keys=[*public_keys(), key]).is_good
+
+    @pytest.mark.django_db
+    def test_the_public_keys_are_there_to_be_published(self, capsys: pytest.CaptureFixture[str], settings: Any) -> None:
+        call_command("proctoring_evidence_keys")
+        assert capsys.readouterr().out == f"Ed25519: {public_keys()[0]}\n"
+        settings.PROCTORING = {**settings.PROCTORING, "EVIDENCE_KEYS": []}
+        with pytest.raises(CommandError, match="EVIDENCE_KEYS"):
+            call_command("proctoring_evidence_keys")
 
     def test_by_none_where_one_is_wanted(self, path: Path) -> None:
         forged = falsified(path, lambda files: files.pop("signature.json"))

@@ -22,6 +22,7 @@ from proctoring.logs.intake import Reporter, take_in
 from proctoring.logs.models import Event, Seal
 from proctoring.logs.sealing import PERSONAL, PUBLIC, facts_of, inner_hash, leaf_of, personal_part, public_part
 from proctoring.logs.services import record
+from proctoring.privacy.erasure import erase_user
 from proctoring.privacy.rules import RULES
 from proctoring.signals import log_sealed
 from proctoring.verify.merkle import Tree, leaf_hash, seal_root
@@ -308,6 +309,23 @@ class TestAtOnce:
             wanted = attempt.events.order_by("pk").values_list("pk", flat=True)
             assert held == list(wanted)[: len(held)]
             assert Event.objects.get(message_id=f"late-{number}").pk in held
+
+    def test_an_erasure_meanwhile_alters_nothing(self) -> None:
+        officer = UserFactory(is_superuser=True)
+        for _ in range(8):
+            attempt = AttemptFactory(status=Status.SUBMITTED)
+            for _ in range(20):
+                EventFactory(attempt=attempt, ip="192.0.2.7")
+            race(
+                lambda: seal_due(now=NEXT_DAY),
+                lambda: erase_user(attempt.user, by=officer, reason="asked", now=NEXT_DAY),  # noqa: B023 - run at once
+            )
+            # Whoever found it locked comes later.
+            seal_due(now=NEXT_DAY)
+            [seal] = seals(attempt)
+            events = attempt.events.filter(pk__lte=seal.last_event).order_by("pk")
+            assert list(seal.places()) == [(event.pk, leaf_of(event)) for event in events]
+            assert not events.filter(personal_hash=None).exists()
 
 
 def services_report(attempt: Attempt, name: str) -> None:
