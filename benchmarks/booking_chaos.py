@@ -41,7 +41,7 @@ def main() -> int:
         enter(stage.own_database("chaos"))
         url = f"{enter(stage.listening())}/proctoring/webhooks/{ALIAS}/"
         simulator = enter(SimulatorProcess("--seed", str(options.seed), webhook_url=url))
-        enter(override_settings(PROCTORING=configuration(simulator)))
+        enter(override_settings(PROCTORING=configuration(simulator, lease=options.lease)))
         figures, proof = run(options, simulator, log)
     print(json.dumps(figures))
     for sentence in proof.violations:
@@ -112,6 +112,7 @@ def _options() -> argparse.Namespace:
     add("--faults", type=float, default=0.1, metavar="CHANCE", help="see benchmarks/chaos/faults.py")
     add("--workers", type=int, default=3, help="at once")
     add("--kill-every", type=float, default=2.5, metavar="SECONDS", help="on average, one of them")
+    add("--lease", type=int, default=3, metavar="SECONDS", help="longer where a call carries very many candidates")
     add("--minutes", type=float, default=20.0, help="after so long it is enough")
     add("--seed", type=int, default=1)
     return parser.parse_args()

@@ -84,6 +84,8 @@ def _send_others_away() -> None:
 @contextmanager
 def listening() -> Iterator[str]:
     """The whole site, served by threads of this process on a free port. Yields its address."""
+    # As a site does that expects many messages: a new connection to the database costs more than to keep a message.
+    connection.settings_dict["CONN_MAX_AGE"] = None
     server = ThreadedWSGIServer(("127.0.0.1", 0), WSGIRequestHandler)
     server.daemon_threads = True
     server.set_app(get_wsgi_application())

@@ -39,6 +39,15 @@ class ProctoringSettings:
     access_token_seconds: int = 60
     """How long an access token is good for."""
 
+    page_token_hours: int = 12
+    """How long the page of a running attempt may report without being loaded again, or a session."""
+
+    heartbeat_lost_after: int = 3
+    """After so many intervals without a heartbeat the page of an attempt counts as lost; after half of them as late."""
+
+    heartbeat_busy_ms: int = 250
+    """When heartbeats take longer than this on the average, pages are asked to send fewer."""
+
     pseudonym_keys: tuple[str, ...] = ()
     """Keys of the pseudonymous ids that vendors get, newest first, 32 characters at least."""
 

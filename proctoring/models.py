@@ -7,6 +7,7 @@ from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
 from proctoring.logs.models import Event, EvidenceCopy, Seal
+from proctoring.monitoring.models import Command, Presence, SeenAddress
 from proctoring.outbox.models import Circuit, Delivery
 from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
 from proctoring.reviews.models import Rating, Review, ReviewComment, VideoView
@@ -18,6 +19,7 @@ __all__ = [
     "BookingLogEntry",
     "BookingPlan",
     "Circuit",
+    "Command",
     "DeletionCertificate",
     "Delivery",
     "Event",
@@ -27,11 +29,13 @@ __all__ = [
     "LegalHold",
     "LiveSession",
     "OnboardingProfile",
+    "Presence",
     "Pseudonym",
     "Rating",
     "Review",
     "ReviewComment",
     "Seal",
+    "SeenAddress",
     "SweepCursor",
     "TimeEntry",
     "VideoView",

@@ -18,12 +18,13 @@ from proctoring.attempts.deadlines import end_overdue
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.onboarding import blocked_in_vain, free_blocked
 from proctoring.attempts.sealing import seal_due
-from proctoring.exchange import bookings, deliveries, processing
+from proctoring.exchange import batches, bookings, deliveries
 from proctoring.exchange.lists import VendorList
 from proctoring.exchange.live import RatingList, SessionList
 from proctoring.exchange.onboarding import OnboardingList
 from proctoring.idempotency.services import forget_old
 from proctoring.inbox import services as inbox
+from proctoring.monitoring.silence import notice_silence
 from proctoring.outbox import services as outbox
 from proctoring.privacy.retention import Sweep
 from proctoring.reviews.services import apply_kept_review, attempts_with_waiting_review
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 CLAIM = 10
 """Rows a worker takes at once."""
+
+MESSAGES = 30
+"""Messages a worker takes at once: those that many say alike cost less together."""
 
 SEND = 50
 """Bookings in one call."""
@@ -74,11 +78,10 @@ def process_messages() -> int:
     """Process what the inbox holds and is due. Returns how many messages were looked at."""
     done = 0
     for now in _while_there_is_time():
-        claimed = inbox.claim_due(now=now, limit=CLAIM)
+        claimed = inbox.claim_due(now=now, limit=MESSAGES)
         if not claimed:
             break
-        for message in claimed:
-            processing.process(message)
+        batches.process_batch(claimed)
         done += len(claimed)
     return done
 
@@ -109,12 +112,16 @@ def read_ratings() -> int:
 
 @shared_task(name="proctoring.end_overdue_attempts", **OPTIONS)
 def end_overdue_attempts() -> None:
-    """End attempts whose deadline has passed, each at its own deadline."""
-    last: int | None = 0
-    for now in _while_there_is_time():
-        last = end_overdue(now=now, after=last or 0)
-        if last is None:
-            break
+    """End attempts whose deadline has passed, each at its own deadline.
+
+    Silence is looked for before: the deadline of a candidate who is out of reach may have to wait.
+    """
+    for sweep in (notice_silence, end_overdue):
+        last: int | None = 0
+        for now in _while_there_is_time():
+            last = sweep(now=now, after=last or 0)
+            if last is None:
+                break
 
 
 @shared_task(name="proctoring.seal_logs", **OPTIONS)

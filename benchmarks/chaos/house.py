@@ -27,15 +27,21 @@ SEND_TRIES, CHECK_TRIES = 40, 60
 """So many that bad luck alone hardly uses them up: a worker that is killed has used one as well."""
 
 
-def configuration(simulator: SimulatorProcess) -> dict[str, Any]:
-    """``PROCTORING`` of a house in which everything that takes minutes takes seconds."""
-    live = {"live_proctoring": True, "connect_timeout": 1.0, "read_timeout": 1.5, "total_timeout": 2.0}
+def configuration(simulator: SimulatorProcess, *, lease: int) -> dict[str, Any]:
+    """``PROCTORING`` of a house in which everything that takes minutes takes seconds. A call may take two thirds of the
+    ``lease``, also in seconds."""
+    live = {
+        "live_proctoring": True,
+        "connect_timeout": lease / 3,
+        "read_timeout": lease / 2,
+        "total_timeout": lease * 2 / 3,
+    }
     options = {**simulator.backend_options(), **live}
     return {
         **settings.PROCTORING,
         "BACKENDS": {ALIAS: {"BACKEND": "proctoring.backends.rest.RestBackend", "OPTIONS": options}},
         "DEFAULT_BACKEND": ALIAS,
-        "LEASE_SECONDS": 3,
+        "LEASE_SECONDS": lease,
         "BOOKING_CHECK_SECONDS": 1,
         "BOOKING_SEND_TRIES": SEND_TRIES,
         "BOOKING_CHECK_TRIES": CHECK_TRIES,

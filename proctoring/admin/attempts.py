@@ -16,6 +16,7 @@ from proctoring.admin.base import USERNAME, BackendFilter, CourseAdmin, ExamFilt
 from proctoring.admin.evidence import EvidenceAdmin, evidence_page
 from proctoring.admin.history import HistoryAdmin
 from proctoring.admin.interventions import InterventionAdmin
+from proctoring.admin.presence_rows import ConnectionFilter, connection_in_words
 from proctoring.admin.rendering import EMPTY, link_to, moment, person, vendor_name, zone_in_words
 from proctoring.admin.situations import AttemptCourseFilter, SituationFilter, StatusFilter
 from proctoring.admin.steps import steps_for
@@ -31,17 +32,20 @@ if TYPE_CHECKING:
 @admin.register(Attempt)
 class AttemptAdmin(InterventionAdmin, EvidenceAdmin, CourseAdmin, HistoryAdmin):
     change_form_template = "admin/proctoring/attempt/change_form.html"
-    list_display = ("candidate", "status_now", "verdict", "deadline_now", "exam_and_number", "retries", "vendor")
+    list_display = (
+        *("candidate", "status_now", "connection", "verdict", "deadline_now", "exam_and_number", "retries", "vendor"),
+    )
     list_filter = (
         SituationFilter,
         StatusFilter,
+        ConnectionFilter,
         AttemptCourseFilter,
         ExamFilter,
         "exam__exam_type",
         BackendFilter,
         "taking_as_proctored",
     )
-    list_select_related = ("exam", "user")
+    list_select_related = ("exam", "user", "presence")
     search_fields = (f"^user__{USERNAME}", "^exam__course_id", "=external_id")
     search_help_text = gettext_lazy("Beginning of the candidate’s or the course’s name, or the vendor’s whole id")
     sortable_by = ("deadline_now",)
@@ -106,7 +110,7 @@ class AttemptAdmin(InterventionAdmin, EvidenceAdmin, CourseAdmin, HistoryAdmin):
         applied = Review.objects.filter(attempt=OuterRef("pk"), applied_at__isnull=False)
         newest = applied.order_by("-applied_at", "-pk").values("status")[:1]
         rows: Any = super().get_queryset(request)
-        found: AttemptQuerySet = rows.for_reading().annotate(newest_verdict=Subquery(newest))
+        found: AttemptQuerySet = rows.for_reading().select_related("presence").annotate(newest_verdict=Subquery(newest))
         return found
 
     def get_readonly_fields(self, request: HttpRequest, obj: Attempt | None = None) -> Any:
@@ -177,6 +181,10 @@ class AttemptAdmin(InterventionAdmin, EvidenceAdmin, CourseAdmin, HistoryAdmin):
     @admin.display(description=gettext_lazy("status now"))
     def status_now(self, attempt: Attempt) -> str:
         return str(attempt.status_at(timezone.now()).label)
+
+    @admin.display(description=gettext_lazy("connection"))
+    def connection(self, attempt: Attempt) -> str:
+        return connection_in_words(attempt, timezone.now())
 
     @admin.display(description=gettext_lazy("deadline"), ordering="expires_at")
     def deadline_now(self, attempt: Attempt) -> str:

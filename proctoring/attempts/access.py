@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from proctoring.attempts import tokens
+from proctoring.attempts.beginnings import Basis
 from proctoring.attempts.closing import is_over
 from proctoring.attempts.due_dates import due_at_for, has_passed
 from proctoring.attempts.models import Attempt
@@ -111,7 +112,7 @@ def _without_attempt(exam: Exam, user: User, now: datetime) -> tuple[bool, str]:
         return False, "not_permitted"
     if exam.exam_type == ExamType.TIMED:
         # Who may still begin must not see the questions first.
-        over = has_passed(host().course_ends_at(exam.course_id), now) or is_over(exam, user, None, now=now)
+        over = has_passed(host().course_ends_at(exam.course_id), now) or is_over(Basis(exam, user, None), now=now)
         return (not exam.hide_after_due, "past_due") if over else (False, "not_started")
     entitled = host().may_take(user, exam.course_id, exam.content_id)
     audits = exam.exam_type in (ExamType.PROCTORED, ExamType.PRACTICE) and not entitled
@@ -119,7 +120,7 @@ def _without_attempt(exam: Exam, user: User, now: datetime) -> tuple[bool, str]:
         return True, "not_proctored"
     if not entitled:
         return False, "not_permitted"
-    return False, "past_due" if is_over(exam, user, None, now=now) else "not_started"
+    return False, "past_due" if is_over(Basis(exam, user, None), now=now) else "not_started"
 
 
 def _opted_out(exam: Exam, attempt: Attempt) -> bool:

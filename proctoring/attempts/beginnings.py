@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Count, Max, QuerySet, Subquery
+
+# Not functools': up to Python 3.11 that one makes all threads wait while one of them waits for a row's lock.
+from django.utils.functional import cached_property
 
 from proctoring.allowances.computation import in_force, ledger_note
 from proctoring.allowances.models import Allowance
@@ -19,32 +22,55 @@ from proctoring.attempts.states import BLOCKED
 from proctoring.attempts.timing import EntryKind, work_left
 from proctoring.exams.models import Exam
 
+if TYPE_CHECKING:
+    from proctoring.host import User
+
 
 def resumes(previous: Attempt) -> bool:
     """Whether the next attempt continues this one. One for which onboarding stood in the way has taken nothing."""
     return previous.retry_kind == RetryKind.RESUME or previous.status in BLOCKED
 
 
-def first_entries(
-    attempt: Attempt, previous: Attempt | None, allowances: Mapping[str, Allowance], *, before: Sums | None = None
-) -> dict[EntryKind, int]:
+class Basis:
+    """What a person's next attempt at an exam is built on, for the checks before it and for the attempt itself: the one
+    before, the person's allowances, and what the ledger of the one before adds up to. The latter two are read when they
+    are first wanted, one statement each."""
+
+    def __init__(self, exam: Exam, user: User, previous: Attempt | None) -> None:
+        self.exam = exam
+        self.user = user
+        self.previous = previous
+
+    @cached_property
+    def allowances(self) -> list[Allowance]:
+        return list(Allowance.objects.of_person_at(self.exam, self.user))
+
+    @cached_property
+    def rules(self) -> Mapping[str, Allowance]:
+        return in_force(self.allowances, self.exam.pk, self.exam.course_id)
+
+    @cached_property
+    def before(self) -> Sums:
+        return Sums() if self.previous is None else sums_of([self.previous.pk])[self.previous.pk]
+
+
+def first_entries(attempt: Attempt, basis: Basis) -> dict[EntryKind, int]:
     """Kind → seconds of the entries that a new attempt begins with. Sets, in memory, what it inherits.
 
     A resumed attempt gets exactly what was left, which contains the allowances of its chain: only what they have come
-    to since is added. ``before``: what ``previous`` adds up to; one statement where it is wanted and not given.
+    to since is added.
     """
     full = attempt.exam.time_limit_minutes * 60
     attempt.base_seconds = full
     given = {EntryKind.BASE: full}
+    previous = basis.previous
     if previous is not None and resumes(previous):
         # Nothing was used: the full time again, unless a chain before had used some, or somebody granted more.
         used = bool(previous.started_at or previous.resumed_from_id)
-        if used or previous.total_seconds > full:
-            before = before or sums_of([previous.pk])[previous.pk]
-            if used or before.total - before.allowances > full:
-                _inherit(attempt, previous, before)
-                given = {EntryKind.CARRIED_OVER: _left_of(previous)}
-    missing = missing_seconds(attempt, Sums(total=sum(given.values())), allowances)
+        if used or (previous.total_seconds > full and basis.before.total - basis.before.allowances > full):
+            _inherit(attempt, previous, basis.before)
+            given = {EntryKind.CARRIED_OVER: _left_of(previous)}
+    missing = missing_seconds(attempt, Sums(total=sum(given.values())), basis.rules)
     return {**given, EntryKind.ALLOWANCE: missing} if missing else given
 
 

@@ -32,10 +32,10 @@ class ChainStatus(StrEnum):
 
 
 class Record:
-    """A person's attempts at one exam, read once, under the lock of the first of them.
+    """A person's attempts at one exam, read once, under the locks of those before this one.
 
-    The lock is taken after the caller's own on ``attempt``, later before earlier: two parts of a chain that are
-    decided at once follow one another, and the second sees what the first has done.
+    They are taken after the caller's own on ``attempt``, later before earlier, and end with the person's first: two
+    parts of a chain that are decided at once follow one another, and the second sees what the first has done.
     """
 
     def __init__(self, attempt: Attempt, *, old: Status) -> None:
@@ -47,12 +47,17 @@ class Record:
         """Nothing was ever said about this exam, for its first attempt ends only now."""
 
     @cached_property
+    def earlier(self) -> list[Attempt]:
+        """The person's attempts at the exam before this one, locked, the newest first. One statement, or none."""
+        if self.attempt.number == 1:
+            return []
+        mine = Attempt.objects.filter(exam=self.attempt.exam_id, user=self.attempt.user_id)
+        return list(mine.filter(number__lt=self.attempt.number).select_for_update().order_by("-number"))
+
+    @property
     def first(self) -> Attempt:
         """The person's first attempt at the exam, locked: what is owed about person and exam queues there."""
-        if self.attempt.number == 1:
-            return self.attempt
-        mine = Attempt.objects.filter(exam=self.attempt.exam_id, user=self.attempt.user_id, number=1)
-        return next(iter(mine.select_for_update()), self.attempt)
+        return self.earlier[-1] if self.earlier else self.attempt
 
     @cached_property
     def chain(self) -> list[Attempt]:
@@ -60,10 +65,11 @@ class Record:
         alone = self.attempt.number == 1 and not self.attempt.retry_kind
         if self.begun_now or alone or self.attempt.exam.exam_type != ExamType.PROCTORED:
             return [self.attempt]
-        # The lock first: what another worker is about to decide must be in what is read.
-        first = self.first
-        if self.ends_now and self.attempt.resumed_from_id in (None, first.pk):
-            return [self.attempt] if self.attempt.resumed_from_id is None else [first, self.attempt]
+        # The locks first: what another worker is about to decide must be in what is read.
+        earlier = self.earlier
+        if self.ends_now:
+            # Nothing is later, and nobody can change what is earlier.
+            return chain_among([self.attempt, *earlier])
         return newest_chain(exam_id=self.attempt.exam_id, user_id=self.attempt.user_id)
 
     @cached_property

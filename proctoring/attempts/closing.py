@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from proctoring.allowances.computation import in_force
 from proctoring.allowances.models import Allowance
-from proctoring.attempts.beginnings import first_entries, resumes
+from proctoring.attempts.beginnings import Basis, first_entries
 from proctoring.attempts.due_dates import ask_host, due_at_for, has_passed
-from proctoring.attempts.ledger import Sums, closing_time_of, sums_of
+from proctoring.attempts.ledger import closing_time_of, sums_of
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.timing import EntryKind
-from proctoring.exams.models import Exam
-
-if TYPE_CHECKING:
-    from proctoring.host import User
 
 
-def is_over(exam: Exam, user: User, previous: Attempt | None, *, now: datetime) -> bool:
-    """Whether it is too late for an attempt after ``previous`` (None: the first). No statement until the date itself
-    has passed."""
-    return has_passed(due_at_for(exam, user), now) and has_passed(closing_time_after(exam, user, previous), now)
+def is_over(basis: Basis, *, now: datetime) -> bool:
+    """Whether it is too late for the person's next attempt. No statement until the date itself has passed."""
+    due_at = due_at_for(basis.exam, basis.user)
+    return has_passed(due_at, now) and has_passed(closing_time_after(basis), now)
 
 
-def closing_time_after(exam: Exam, user: User, previous: Attempt | None) -> datetime | None:
+def closing_time_after(basis: Basis) -> datetime | None:
     """When the exam would close for the person's next attempt, if it were created now.
 
-    One statement where accommodations reach past the due date, another where the attempt would continue ``previous``.
+    One statement where accommodations reach past the due date, another where the attempt would continue the one before.
     """
-    if not exam.accommodations_past_due:
-        return due_at_for(exam, user)
-    before = sums_of([previous.pk])[previous.pk] if previous is not None and resumes(previous) else Sums()
-    return _closing_time(exam, user, previous, before, Allowance.objects.of_person_at(exam, user))
+    if not basis.exam.accommodations_past_due:
+        return due_at_for(basis.exam, basis.user)
+    next_one = Attempt(exam=basis.exam, user=basis.user, personal_due_at=ask_host(basis.exam, basis.user))
+    given = first_entries(next_one, basis)
+    return closing_time_of(next_one, given.get(EntryKind.ALLOWANCE, 0))
 
 
 def too_late_to_follow(attempts: Sequence[Attempt], *, now: datetime) -> set[int]:
@@ -47,15 +42,9 @@ def too_late_to_follow(attempts: Sequence[Attempt], *, now: datetime) -> set[int
     allowances = list(Allowance.objects.filter(user__in=people, course_id__in=courses))
 
     def closes_at(row: Attempt) -> datetime | None:
-        theirs = (one for one in allowances if one.user_id == row.user_id)
-        return _closing_time(row.exam, row.user, row, sums[row.pk], theirs)
+        basis = Basis(row.exam, row.user, row)
+        basis.allowances = [one for one in allowances if one.user_id == row.user_id]
+        basis.before = sums[row.pk]
+        return closing_time_after(basis)
 
     return {row.pk for row in late if has_passed(closes_at(row), now)}
-
-
-def _closing_time(
-    exam: Exam, user: User, previous: Attempt | None, before: Sums, allowances: Iterable[Allowance]
-) -> datetime | None:
-    next_one = Attempt(exam=exam, user=user, personal_due_at=ask_host(exam, user))
-    given = first_entries(next_one, previous, in_force(allowances, exam.pk, exam.course_id), before=before)
-    return closing_time_of(next_one, given.get(EntryKind.ALLOWANCE, 0))

@@ -60,8 +60,8 @@ def owed_after(attempt: Attempt, *, old: Status, now: datetime) -> list[Delivery
     """An attempt has taken a step: the effects and mails that are owed now, for ``promise_all``. What was promised
     before and no longer holds is taken back here.
 
-    The caller has saved the attempt under its lock. Locks the person's first attempt at the exam, and the first in the
-    course where certificates depend on it. One statement reads all that was said so far, another takes back.
+    The caller has saved the attempt under its lock. Locks the person's attempts at the exam before it, and the first in
+    the course where certificates depend on it. One statement reads all that was said so far, another takes back.
     """
     if Status(attempt.status) in OPEN:
         return []

@@ -136,11 +136,12 @@ def apply_sums(attempt: Attempt, sums: Sums) -> None:
     attempt.total_seconds = sums.total
     if attempt.traits.phase not in (Phase.SETUP, Phase.RUNNING, Phase.BLOCKED):
         return
-    attempt.closes_at = closing_time_of(attempt, sums.accommodations)
+    held = attempt.held_seconds
+    attempt.closes_at = closing_time_of(attempt, sums.accommodations + held)
     if attempt.started_at is None or attempt.paused_at is not None:
         attempt.expires_at = None
     else:
-        attempt.expires_at = deadline(attempt.started_at, sums.total, attempt.closes_at)
+        attempt.expires_at = deadline(attempt.started_at, sums.total + held, attempt.closes_at)
 
 
 def closing_time_of(attempt: Attempt, accommodation_seconds: int) -> datetime | None:
@@ -175,3 +176,15 @@ def reverse(
         note=note,
         reverses=entry,
     )
+
+
+def decide(attempt: Attempt, entry: TimeEntry, *, accept: bool) -> int:
+    """Let a proposed entry count, or never count. Returns the seconds that count now.
+
+    Raises ``Conflict`` (``not_proposed``) where it waits for nobody.
+    """
+    waiting = TimeEntry.objects.filter(pk=entry.pk, attempt=attempt.pk, state=EntryState.PROPOSED)
+    if not waiting.update(state=EntryState.APPLIED if accept else EntryState.REFUSED):
+        raise Conflict(_("This entry does not wait for a decision."), code="not_proposed")
+    derive(attempt)
+    return entry.seconds if accept else 0

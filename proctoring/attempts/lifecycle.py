@@ -14,8 +14,10 @@ from django.utils.translation import gettext as _
 from proctoring.attempts import effects, states
 from proctoring.attempts.chronicle import note_step
 from proctoring.attempts.models import Attempt, next_seal
+from proctoring.attempts.outages import settle_outage
 from proctoring.attempts.profiles import note_profile
 from proctoring.attempts.states import Actor, Status, can_become
+from proctoring.attempts.versions import Versions
 from proctoring.backends import backends
 from proctoring.errors import IllegalTransition, NotPermitted, UnknownBackend
 from proctoring.logs.models import Event
@@ -54,10 +56,13 @@ def move(
     by: User | None = None,
     reason: str = "",
     because: Sequence[Event] = (),
+    versions: Versions | None = None,
+    is_followed: bool = False,
 ) -> None:
     """Take one step of the transition table. The caller holds the lock (``locked``) or has just created the row.
 
-    ``because``: facts that led to it, not saved yet; they go into the log before the step.
+    ``because``: facts that led to it, not saved yet; they go into the log before the step. ``versions``: see ``save``.
+    ``is_followed``: the next attempt comes in the same transaction, and what the two come to for the LMS is as before.
 
     Raises ``IllegalTransition`` where the table does not have it, ``NotPermitted`` as ``refuse_own`` does.
     """
@@ -69,15 +74,19 @@ def move(
             f"An attempt that is {old.value!r} cannot become {new.value!r} by {actor.value}.",
             data={"from": old.value, "to": new.value, "actor": actor.value},
         )
+    if attempt.outage_since is not None and new not in states.TICKING:
+        # The clock stops here: what a page out of reach has cost until then is settled while it still counts.
+        settle_outage(attempt, until=attempt.ended_at or now)
     attempt.status = new
     attempt.open_slot = 1 if new in states.OPEN else None
     if old in states.OPEN and new not in states.OPEN and attempt.ended_at is None:
         attempt.ended_at = now
     if new not in states.OPEN:
         attempt.seal_due_at = next_seal(now)
-    save(attempt, by=by, reason=reason)
+    save(attempt, by=by, reason=reason, versions=versions)
     note_step(attempt, old, new, actor=actor, by=by, reason=reason, now=now, because=because)
-    promise_all([_call_to_vendor(attempt, old, actor), *effects.owed_after(attempt, old=old, now=now)])
+    owed = [] if is_followed else effects.owed_after(attempt, old=old, now=now)
+    promise_all([_call_to_vendor(attempt, old, actor), *owed])
     announce(attempt_status_changed, attempt=attempt, old=old.value, new=new.value)
     note_profile(attempt, old.value, now=now)
 
@@ -91,20 +100,27 @@ def refuse_own(attempt: Attempt, by: User | None) -> None:
         raise NotPermitted(_("Somebody else has to do this: the attempt is your own."), code="own_attempt")
 
 
-def save(attempt: Attempt, *, by: User | None, reason: str) -> None:
-    """Save with one history row that says who and why."""
-    attempt._history_user = by if by is not None and by.is_authenticated else None  # type: ignore[attr-defined]  # simple-history's protocol
-    attempt._change_reason = reason[:REASON_LENGTH]  # type: ignore[attr-defined]  # simple-history's protocol
+def save(attempt: Attempt, *, by: User | None, reason: str, versions: Versions | None = None) -> None:
+    """Save with one history row that says who and why; with ``versions`` it is written together with the others."""
+    user = by if by is not None and by.is_authenticated else None
+    reason = reason[:REASON_LENGTH]
+    if versions is not None:
+        is_new = attempt._state.adding
+        attempt.save_without_historical_record()  # type: ignore[attr-defined]  # simple-history adds it
+        versions.take(attempt, is_new=is_new, by=user, reason=reason)
+        return
+    attempt._history_user = user  # type: ignore[attr-defined]  # simple-history's protocol
+    attempt._change_reason = reason  # type: ignore[attr-defined]  # simple-history's protocol
     attempt.save()
 
 
-def settle_deadline(attempt: Attempt, *, now: datetime) -> bool:
+def settle_deadline(attempt: Attempt, *, now: datetime, versions: Versions | None = None) -> bool:
     """End an attempt whose deadline has passed, at that deadline. The caller holds the lock. True where it ended."""
     new = attempt.status_at(now)
     if new == attempt.status:
         return False
     attempt.ended_at = attempt.deadline
-    move(attempt, new, actor=Actor.SYSTEM, now=now, reason="deadline passed")
+    move(attempt, new, actor=Actor.SYSTEM, now=now, reason="deadline passed", versions=versions)
     return True
 
 

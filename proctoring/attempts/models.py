@@ -82,9 +82,8 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
 
 
 def _overdue(now: datetime) -> Q:
-    ticking = [status for status, traits in states.TRAITS.items() if traits.clock == Clock.RUNNING]
     waiting = [Status.PAUSED, *sorted(states.SETUP)]
-    return Q(status__in=ticking, expires_at__lte=now) | Q(status__in=waiting, closes_at__lte=now)
+    return Q(status__in=sorted(states.TICKING), expires_at__lte=now) | Q(status__in=waiting, closes_at__lte=now)
 
 
 def _deadline_status() -> Status:
@@ -133,6 +132,10 @@ class Attempt(models.Model):
     resumed_from = models.ForeignKey(
         "self", null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="resumed_by"
     )
+    outage_since = models.DateTimeField(null=True, editable=False)
+    """Since when the candidate's page has been out of reach, while their clock runs and nothing has come of it yet."""
+    held_seconds = models.PositiveIntegerField(default=0, editable=False)
+    """So long the deadline waits for a page that is out of reach: what ``outages.py`` would give back at most."""
     retry_kind = models.CharField(_("retry"), max_length=20, choices=retry_kind_choices, blank=True)
     retry_granted_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,

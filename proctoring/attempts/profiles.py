@@ -7,7 +7,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from proctoring.attempts.models import Attempt, OnboardingProfile, ProfileStatus
 from proctoring.attempts.states import Status
@@ -38,7 +39,7 @@ def note_profile(attempt: Attempt, old: str, *, now: datetime) -> None:
     """An attempt has come to its status from ``old`` (empty: it is new): keep its person's profile in step.
 
     Nothing for exams of other types. The caller holds the attempt's lock; the profile's is taken after it, always. One
-    statement, and two where something has changed; for a first attempt the latter alone.
+    statement while the newest try goes on, two for a first attempt; what came of a try takes one more to be looked at.
     """
     if attempt.exam.exam_type != ExamType.ONBOARDING:
         return
@@ -46,14 +47,39 @@ def note_profile(attempt: Attempt, old: str, *, now: datetime) -> None:
     # Of who begins for the first time there is none, as a rule. Not asked, also because a locking read of what is not
     # there keeps others on MySQL from inserting it.
     is_first = not old and attempt.number == 1
-    profile = None if is_first else mine.select_for_update().first()
+    if (is_first and _begin(attempt, old, now=now)) or _goes_on(mine, attempt, old):
+        return
+    profile = mine.select_for_update().first()
     if profile is None:
-        fresh = OnboardingProfile(user_id=attempt.user_id, backend=attempt.backend, status=ProfileStatus.NOT_STARTED)
-        with suppress(IntegrityError), transaction.atomic():
-            _follow(fresh, attempt, old, now=now)
+        if _begin(attempt, old, now=now):
             return
         profile = mine.select_for_update().get()
     _follow(profile, attempt, old, now=now)
+
+
+def _begin(attempt: Attempt, old: str, *, now: datetime) -> bool:
+    """Make the profile. False where there is one."""
+    fresh = OnboardingProfile(user_id=attempt.user_id, backend=attempt.backend, status=ProfileStatus.NOT_STARTED)
+    with suppress(IntegrityError), transaction.atomic():
+        _follow(fresh, attempt, old, now=now)
+        return True
+    return False
+
+
+def _goes_on(mine: QuerySet[OnboardingProfile], attempt: Attempt, old: str) -> bool:
+    """Write how the newest try goes on, where this is it and no more than that has happened. One statement.
+
+    No version: this is in the attempt's own history, and the profile's keeps what came of it.
+    """
+    status = WORDS.get(attempt.status)
+    if status not in GOING_ON or old == Status.VERIFIED:
+        return False
+    newest = Q(newest_try__lte=attempt.pk)
+    if not old:
+        newest |= Q(newest_try=None)
+    course_id = attempt.exam.course_id
+    changes = {"status": status, "newest_try": attempt, "course_id": course_id, "modified_at": timezone.now()}
+    return bool(mine.filter(newest).update(**changes))
 
 
 def _follow(profile: OnboardingProfile, attempt: Attempt, old: str, *, now: datetime) -> None:
@@ -64,9 +90,6 @@ def _follow(profile: OnboardingProfile, attempt: Attempt, old: str, *, now: date
     elif old == Status.VERIFIED:
         _take_back(profile, attempt)
     if profile.pk is None or (before, said) != (facts_of(profile), profile.newest_try_id):
-        if profile.pk is not None and profile.status in GOING_ON:
-            # How a try goes on is in the attempt's own history; the profile's keeps what came of it.
-            profile.skip_history_when_saving = True  # type: ignore[attr-defined]  # simple-history's protocol
         profile._change_reason = f"attempt {attempt.pk} is {attempt.status}"  # type: ignore[attr-defined]  # simple-history's protocol
         profile.save()
 
@@ -123,7 +146,7 @@ def _take_back(profile: OnboardingProfile, attempt: Attempt) -> None:
         approve(profile, at=other.ended_at, course_id=other.exam.course_id)
 
 
-GOING_ON = frozenset({ProfileStatus.ONBOARDING_STARTED, ProfileStatus.SUBMITTED})
+GOING_ON = frozenset({ProfileStatus.SETUP_STARTED, ProfileStatus.ONBOARDING_STARTED, ProfileStatus.SUBMITTED})
 
 FACTS = ("status", "course_id", "approved_at", "approved_course_id", "expires_at", "vendor_status")
 

@@ -32,7 +32,7 @@ def record_registration(attempt: Attempt, answer: RegisteredAttempt, *, now: dat
                 row.launch_data = asdict(answer.launch)  # type: ignore[assignment]  # the package is not typed
             save(row, by=None, reason="registered with the vendor")
             # The vendor may have been faster than its own answer.
-            wake_waiting(row.backend, answer.external_id, now=now)
+            wake_waiting(row.backend, [answer.external_id], now=now)
             if answer.launch is None and row.traits.phase == Phase.SETUP:
                 promise(row, Operation.FETCH_LAUNCH)
             announce(attempt_registered, attempt=row)

@@ -10,12 +10,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from proctoring.attempts import effects, mails
+from proctoring.attempts.beginnings import Basis
 from proctoring.attempts.chronicle import RESUME_AUTHORISED, split_reason
 from proctoring.attempts.closing import too_late_to_follow
-from proctoring.attempts.creation import insert_attempt, refuse_by_exam
+from proctoring.attempts.creation import insert_attempt, refuse_by_exam, refuse_past_due
 from proctoring.attempts.lifecycle import hears_of_attempts, locked, move, promise, refuse_own, save, was_promised
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.states import OPEN, Actor, Phase, Status
+from proctoring.attempts.versions import versions_together
 from proctoring.errors import IllegalTransition, RetryNotPossible
 from proctoring.exams.models import Exam
 from proctoring.logs.models import EventActor
@@ -112,30 +114,31 @@ def restart_sample(
         raise RetryNotPossible(_("Only practice and onboarding exams can be started over."))
     refuse_by_exam(exam, attempt.user, now=now)
     why = f"started over: {reason}" if reason else "started over"
-    with locked(attempt, now=now) as row:
+    with locked(attempt, now=now) as row, versions_together() as versions:
+        basis = Basis(exam, attempt.user, row)
+        refuse_past_due(basis, now=now)
         if has_successor(row):
             raise RetryNotPossible(_("A newer attempt exists."))
         if row.status == Status.VERIFIED:
             raise IllegalTransition(_("This attempt was approved and stays as it is. You can begin another one."))
-        if row.status == Status.VOIDED:
-            pass
-        elif row.status in OPEN:
-            _close_open_sample(row, actor=actor, by=by, reason=why, now=now)
-        elif row.status != Status.ONBOARDING_RESET:
-            move(row, Status.ONBOARDING_RESET, actor=actor, by=by, now=now, reason=why)
-        return insert_attempt(exam, attempt.user, previous=row, now=now)
+        for step, who in _steps_to_close(row, actor):
+            move(row, step, actor=who, by=by, now=now, reason=why, versions=versions)
+        return insert_attempt(basis, versions, now=now)
 
 
-def _close_open_sample(row: Attempt, *, actor: Actor, by: User, reason: str, now: datetime) -> None:
-    """The table lets only an ended attempt be replaced, so an open one ends first."""
+def _steps_to_close(row: Attempt, actor: Actor) -> list[tuple[Status, Actor]]:
+    """How a sample gives way to the next one, and in whose name. The table lets only an ended attempt be replaced, so
+    an open one ends first."""
+    if row.status in (Status.VOIDED, Status.ONBOARDING_RESET):
+        return []
     if row.traits.phase == Phase.BLOCKED:
-        move(row, Status.VOIDED, actor=actor, by=by, now=now, reason=reason)
-        return
+        return [(Status.VOIDED, actor)]
+    reset = (Status.ONBOARDING_RESET, actor)
     if row.traits.phase == Phase.SETUP:
-        move(row, Status.DECLINED, actor=Actor.SYSTEM, by=by, now=now, reason=reason)
-    else:
-        move(row, Status.SUBMITTED, actor=Actor.SYSTEM, by=by, now=now, reason=reason)
-    move(row, Status.ONBOARDING_RESET, actor=actor, by=by, now=now, reason=reason)
+        return [(Status.DECLINED, Actor.SYSTEM), reset]
+    if row.status in OPEN:
+        return [(Status.SUBMITTED, Actor.SYSTEM), reset]
+    return [reset]
 
 
 def _grant(row: Attempt, kind: RetryKind, *, by: User, now: datetime) -> None:

@@ -27,6 +27,7 @@ from proctoring.attempts.models import Attempt, TimeEntry
 from proctoring.attempts.retries import has_successor, restart_sample, withdraw_retry
 from proctoring.attempts.states import DECIDED, ENDED, OPEN, SETUP, Actor, Phase, Status, can_become
 from proctoring.attempts.timing import EntryKind, pause_seconds
+from proctoring.attempts.versions import versions_together
 from proctoring.backends import backends
 from proctoring.errors import Conflict, IllegalTransition, UnknownBackend
 from proctoring.exams.models import ExamStatus, ExamType
@@ -112,10 +113,10 @@ def decline_attempt(attempt: Attempt, *, by: User, now: datetime | None = None) 
     exam = attempt.exam
     if exam.exam_type != ExamType.PROCTORED or not exam.allow_opt_out:
         raise refusal(Refusal.OPT_OUT_NOT_ALLOWED, _("This exam cannot be taken without proctoring."))
-    with locked(attempt, now=now) as row:
+    with locked(attempt, now=now) as row, versions_together() as versions:
         row.taking_as_proctored = False
-        move(row, Status.DECLINED, actor=Actor.CANDIDATE, by=by, now=now, reason="opted out")
-        decline_unattempted(cascade_opt_out(exam, row.user), row.user, now=now)
+        move(row, Status.DECLINED, actor=Actor.CANDIDATE, by=by, now=now, reason="opted out", versions=versions)
+        decline_unattempted(cascade_opt_out(exam, row.user), row.user, versions, now=now)
     return row
 
 
@@ -230,6 +231,30 @@ def reverse_time(
         ledger.reverse(row, entry, at=now, by=by, reason_code=reason_code, note=note)
         save(row, by=by, reason=f"time entry reversed: {note}")
         note_time(row, EntryKind(entry.kind), -entry.seconds, by=by, reason_code=reason_code, note=note, now=now)
+        announce(deadline_changed, attempt=row)
+    return row
+
+
+def decide_outage(
+    attempt: Attempt,
+    *,
+    entry: TimeEntry,
+    accept: bool,
+    by: User,
+    reason_code: int | None,
+    note: str,
+    now: datetime | None = None,
+) -> Attempt:
+    """Staff grant or refuse the time that an outage proposes. Raises ``Conflict`` (``not_proposed``) where nothing
+    waits for a decision, (``attempt_closed``) as every change of time does."""
+    now = now or timezone.now()
+    refuse_own(attempt, by)
+    with locked(attempt, now=now) as row:
+        _refuse_closed_account(row)
+        seconds = ledger.decide(row, entry, accept=accept)
+        word = "granted" if accept else "refused"
+        save(row, by=by, reason=f"outage of {entry.seconds} s {word}: {note}")
+        note_time(row, EntryKind.OUTAGE, seconds, by=by, reason_code=reason_code, note=note, now=now)
         announce(deadline_changed, attempt=row)
     return row
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
+from proctoring.attempts.beginnings import Basis
 from proctoring.attempts.closing import is_over
 from proctoring.attempts.due_dates import has_passed
 from proctoring.attempts.models import Attempt, OnboardingProfile, ProfileStatus
@@ -163,7 +164,7 @@ def own_onboarding(user: User, course_id: str, *, now: datetime, backend: str = 
     for attempt in attempts:
         attempt.exam = next(exam for exam in exams if exam.pk == attempt.exam_id)
     status = _own_standing(profile, attempts, course_id, now)
-    over = {exam.pk for exam in exams if is_over(exam, user, None, now=now)}
+    over = {exam.pk for exam in exams if is_over(Basis(exam, user, None), now=now)}
     ongoing = next((one.exam for one in attempts if one.status in OPEN and one.status_at(now) in OPEN), None)
     return _answer(user, status, profile, exams, over, now=now, ongoing=ongoing)
 

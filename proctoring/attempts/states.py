@@ -302,6 +302,8 @@ def in_phase(*phases: Phase) -> frozenset[Status]:
 
 
 OPEN = frozenset(status for status, traits in TRAITS.items() if traits.open)
+TICKING = frozenset(status for status, traits in TRAITS.items() if traits.clock == Clock.RUNNING)
+"""Those in which the candidate's time passes."""
 SETUP = in_phase(Phase.SETUP)
 RUNNING = in_phase(Phase.RUNNING)
 BLOCKED = in_phase(Phase.BLOCKED)

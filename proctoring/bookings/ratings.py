@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -14,7 +14,9 @@ from proctoring.backends.types import AttemptRated
 from proctoring.bookings import log_codes
 from proctoring.bookings.lifecycle import entry_of, log
 from proctoring.bookings.models import BookingLogEntry, LiveSession, RatingState
-from proctoring.bookings.sessions import AHEAD, attempts_of
+from proctoring.bookings.session_news import AHEAD
+from proctoring.bookings.sessions import attempts_of
+from proctoring.bulk import update_each
 from proctoring.conf import settings
 from proctoring.outbox.services import backoff
 from proctoring.reviews.models import RatingSource
@@ -27,7 +29,7 @@ CLOSED = (RatingState.RATED, RatingState.ABANDONED)
 """Nothing is expected of the vendor."""
 
 WAITING = ["rating_state", "next_rating_at", "rating_tries"]
-WRITTEN = [*WAITING, "attempt", "rated_at"]
+WRITTEN = [*WAITING, "attempt_id", "rated_at"]
 
 
 def announce_rating(session: LiveSession, *, now: datetime) -> None:
@@ -82,7 +84,8 @@ def take_in_ratings(rated: Sequence[tuple[LiveSession, RatingRecord]], *, source
             if rating is not None or session.rating_state not in CLOSED:
                 _close(session, record, attempts[session.pk], now=now)
                 changed[session.pk] = session
-        LiveSession.objects.bulk_update(changed.values(), WRITTEN, batch_size=BATCH)
+        _lock(changed)
+        update_each(changed.values(), WRITTEN)
         BookingLogEntry.objects.bulk_create(entries, batch_size=BATCH)
     return sum(rating is not None for rating in ratings)
 
@@ -110,9 +113,14 @@ def note_vain_look(backend: str, *, now: datetime, since: datetime, for_good: bo
             some = [one for one in rows if one.next_rating_at is not None and one.next_rating_at <= since]
             prefetch_related_objects(some, "booking__exam", "exam")
             entries = [_entry(session, _look_again(session, now=now, for_good=for_good), now=now) for session in some]
-            LiveSession.objects.bulk_update(some, WRITTEN, batch_size=BATCH)
+            update_each(some, WRITTEN)
             BookingLogEntry.objects.bulk_create(entries, batch_size=BATCH)
         done, last = done + len(some), keys[-1]
+
+
+def _lock(keys: Collection[int]) -> None:
+    """In the order in which everybody locks sessions: an UPDATE of many takes them as they come."""
+    list(LiveSession.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
 
 
 def _look_again(session: LiveSession, *, now: datetime, for_good: bool) -> str:

@@ -192,7 +192,7 @@ def _abandon(row: Booking, claimed: Booking, answer: BookingAnswer | None, *, no
 
 def _keep_id(row: Booking, external_id: str, *, now: datetime) -> None:
     row.external_id = external_id
-    wake_waiting(row.backend, external_id, now=now)
+    wake_waiting(row.backend, [external_id], now=now)
 
 
 def _reject(row: Booking, code: str, error: str, *, may_be_held: bool, now: datetime) -> None:

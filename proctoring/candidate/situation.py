@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from django.utils.functional import cached_property
 
 from proctoring.attempts.access import AccessDecision, current_attempt, decide
+from proctoring.attempts.beginnings import Basis
 from proctoring.attempts.chains import ChainStatus, committed_status
 from proctoring.attempts.closing import closing_time_after
-from proctoring.attempts.creation import Refusal, prerequisite_refusal, refuse_by_exam
+from proctoring.attempts.creation import Refusal, prerequisite_refusal, refuse_by_exam, refuse_past_due
 from proctoring.attempts.due_dates import due_at_for, has_passed
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.states import BLOCKED, OPEN, SETUP, TRAITS, Actor, Phase, Status, can_become
@@ -123,7 +124,8 @@ class Situation:
     def refusal(self) -> CreationRefused | None:
         """Why a new attempt could not be created now, limits aside."""
         try:
-            refuse_by_exam(self.exam, self.user, now=self.now, newest=self.attempt)
+            refuse_by_exam(self.exam, self.user, now=self.now)
+            refuse_past_due(Basis(self.exam, self.user, self.attempt), now=self.now)
         except CreationRefused as refused:
             return refused
         return prerequisite_refusal(self.exam, self.user)
@@ -217,7 +219,7 @@ class Situation:
         """The date that counts for this person; past it, for who has not begun, with what they were granted."""
         due_at = due_at_for(self.exam, self.user, self.attempt)
         if self.attempt is None and has_passed(due_at, self.now):
-            return closing_time_after(self.exam, self.user, None)
+            return closing_time_after(Basis(self.exam, self.user, None))
         return due_at
 
     @property

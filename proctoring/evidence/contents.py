@@ -69,13 +69,18 @@ def event_rows(attempt: Attempt, seals: Sequence[Seal]) -> Iterator[Row]:
 def event_row(event: Event, *, seal: int | None, reason: str) -> Row:
     """All that its leaf is made of. What is not in ``public`` and ``personal`` is proved by no seal."""
     is_gone = event.personal_hash is not None
+    left = personal_part(event) if is_gone else {}
+    if not any(left.values()):
+        left = {}
     return {
         "seal": seal,
         "public": public_part(event),
         "salt": None if is_gone else as_hex(event.salt),
         "personal": None if is_gone else personal_part(event),
         "personal_hash": as_hex(event.personal_hash),
-        "removed_by": reason if is_gone else None,
+        # Out of words about somebody else a name was taken: what is left of them is proved by nothing any more.
+        "left": left or None,
+        "removed_by": (ERASURE if left else reason) if is_gone else None,
         # As text: a host's accounts may have keys of any kind.
         "actor_user": None if event.actor_user_id is None else str(event.actor_user_id),
     }

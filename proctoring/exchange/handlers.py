@@ -23,7 +23,9 @@ from proctoring.backends.types import (
 )
 from proctoring.bookings.checking import hear_of_update
 from proctoring.bookings.ratings import announce_rating, sessions_known_as, store_told_rating
-from proctoring.bookings.sessions import attempt_of, bookings_known_as, link_was_erased, take_in_session
+from proctoring.bookings.session_lookup import bookings_known_as
+from proctoring.bookings.session_news import News, take_in_news
+from proctoring.bookings.sessions import attempt_of
 from proctoring.errors import MalformedMessage, UnknownExternalId
 from proctoring.inbox.models import WebhookMessage
 from proctoring.logs.event_types import Source
@@ -127,12 +129,12 @@ def _not_stored(event: EventsReported, taken: Taken) -> str:
 
 def _joined(event: SessionJoined, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
     record = event.session
-    if not bookings_known_as(message.backend, record.booking_external_id):
+    [taken] = take_in_news(message.backend, [News(record=record, told_at=event.occurred_at)], now=now)
+    if not taken.is_known:
         raise UnknownExternalId(record.booking_external_id)
-    session = take_in_session(message.backend, record, told_at=event.occurred_at, now=now)
-    if session is None:
+    if taken.session is None:
         return Outcome.UNKNOWN, f"not the session of candidate {record.candidate_number} of the booking"
-    if record.join_url and link_was_erased(session):
+    if record.join_url and taken.was_erased:
         raise _PersonErased
     return Outcome.APPLIED, ""
 
@@ -149,10 +151,10 @@ def _session_rated(event: SessionRated, message: WebhookMessage, now: datetime) 
 
 
 def _booking_updated(event: BookingUpdated, message: WebhookMessage, now: datetime) -> tuple[Outcome, str]:
-    bookings = bookings_known_as(message.backend, event.booking_external_id)
-    if not bookings:
+    known = bookings_known_as(message.backend, [event.booking_external_id])
+    if not known:
         raise UnknownExternalId(event.booking_external_id)
-    awaited = [hear_of_update(booking, now=now) for booking in bookings]
+    awaited = [hear_of_update(booking, now=now) for booking in known[event.booking_external_id]]
     return (Outcome.APPLIED, "") if any(awaited) else (Outcome.IGNORED, "no answer is awaited")
 
 

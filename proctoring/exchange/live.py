@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from proctoring.attempts.models import Attempt
 from proctoring.backends.base import Backend
 from proctoring.backends.live import RatingPage, RatingRecord, SessionPage
 from proctoring.bookings import ratings as live_ratings
-from proctoring.bookings.models import Booking
-from proctoring.bookings.sessions import take_in_sessions
+from proctoring.bookings.models import Booking, LiveSession
+from proctoring.bookings.session_news import take_in_sessions
 from proctoring.bookings.states import Status
 from proctoring.conf import settings
 from proctoring.exams.models import Exam
@@ -38,9 +38,11 @@ class SessionList(VendorList):
         return timedelta(minutes=settings.ratings_minutes)
 
     def next_scope(self, alias: str, after: str, *, now: datetime) -> str:
+        # Who has not joined too: a message that was lost must not cost the fact.
+        untold = Q(external_id=None) | Q(sealed_join_url=b"") | Q(joined_at=None)
         bookings = Booking.objects.filter(
-            # Who has not joined too: a message that was lost must not cost the fact.
-            Q(sessions__external_id=None) | Q(sessions__sealed_join_url=b"") | Q(sessions__joined_at=None),
+            # The first session that is found will do: there may be many thousands.
+            Exists(LiveSession.objects.filter(untold, booking=OuterRef("pk"))),
             backend=alias,
             status=Status.CONFIRMED,
             starts_at__lte=now + AROUND,

@@ -61,7 +61,7 @@ def _process(message: WebhookMessage) -> None:
         inbox.settle_blanked(message, now=now)
         return
     events = backends[message.backend].parse(message.body)
-    _refuse_impossible_moments(events)
+    refuse_impossible_moments(events)
     with transaction.atomic():
         outcomes = [handle(event, message=message, now=now) for event in events]
         seen = {outcome for outcome, _ in outcomes}
@@ -79,7 +79,7 @@ def _process(message: WebhookMessage) -> None:
             forget_message(message, now=now)
 
 
-def _refuse_impossible_moments(events: Iterable[VendorEvent]) -> None:
+def refuse_impossible_moments(events: Iterable[VendorEvent]) -> None:
     """Whatever the plugin let through: one row with such a moment, and no page that lists it can be shown."""
     for event in events:
         if event.occurred_at.tzinfo is None or not FIRST_YEAR <= event.occurred_at.year <= LAST_YEAR:

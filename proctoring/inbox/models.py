@@ -78,7 +78,8 @@ class WebhookMessage(models.Model):
             models.UniqueConstraint(fields=("backend", "delivery_id", "sha256"), name="proctoring_message_once"),
         )
         indexes = (
-            models.Index(fields=("status", "next_try_at"), name="proctoring_message_due"),
+            # In the order in which they are claimed. What is settled has no next try.
+            models.Index(fields=("next_try_at", "id"), name="proctoring_message_due"),
             models.Index(fields=("waits_for", "backend"), name="proctoring_message_waits"),
         )
 

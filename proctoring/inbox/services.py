@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from proctoring.bulk import update_by_key
 from proctoring.conf import settings
 from proctoring.errors import Conflict, LeaseLost, UnknownExternalId
 from proctoring.inbox import sealing
@@ -27,6 +28,8 @@ FIRST_WAIT, WAIT = timedelta(seconds=10), timedelta(minutes=30)
 stored just before the message lay down."""
 FRESH = timedelta(seconds=1)
 """A lease that began less than this ago: of the first message of a batch."""
+SUSPECT = 3
+"""A message that was tried so often is claimed alone: it may be what kills its workers, and takes no others along."""
 MAX_ERROR_LENGTH = 2000
 BLANKED = "its body is no longer kept"
 
@@ -68,6 +71,8 @@ def claim_due(*, now: datetime, limit: int, worker: str | None = None) -> list[W
     rows = list(WebhookMessage.objects.claimable(now).order_by("next_try_at", "pk")[:limit])
     if not rows:
         return []
+    suspect = next((place for place, row in enumerate(rows) if row.tries >= SUSPECT), len(rows))
+    rows = rows[: max(1, suspect)]
     lease, keys = now + timedelta(seconds=settings.lease_seconds), [row.pk for row in rows]
     claimed = WebhookMessage.objects.claimable(now).filter(pk__in=keys)
     if claimed.update(claimed_until=lease, claimed_by=worker, tries=F("tries") + 1) != len(rows):
@@ -109,6 +114,26 @@ def settle(
         sent_at=sent_at,
         type=type_[:100],
     )
+
+
+def settle_processed(moments: Mapping[WebhookMessage, datetime], *, type_: str, now: datetime) -> None:
+    """The same for many that one worker has claimed, in one statement: each was applied. ``moments``: when the vendor
+    says that it happened. Raises ``LeaseLost`` where one of them is another worker's by now; the caller undoes all."""
+    mine = WebhookMessage.objects.filter(claimed_by__in={one.claimed_by for one in moments})
+    settled = update_by_key(
+        mine,
+        {"sent_at": {one.pk: moment for one, moment in moments.items()}},
+        claimed_until=None,
+        claimed_by="",
+        status=MessageStatus.PROCESSED,
+        error="",
+        processed_at=now,
+        next_try_at=None,
+        waits_for="",
+        type=type_[:100],
+    )
+    if settled != len(moments):
+        raise LeaseLost("Another worker has taken one of these messages over.")
 
 
 def settle_blanked(message: WebhookMessage, *, now: datetime) -> None:
@@ -156,10 +181,11 @@ def quarantine_malformed(message: WebhookMessage, why: str) -> None:
     )
 
 
-def wake_waiting(backend: str, external_id: str, *, now: datetime) -> int:
-    """This id of this vendor is stored now: what waits for it is due at once. Returns how many that are."""
+def wake_waiting(backend: str, external_ids: Collection[str], *, now: datetime) -> int:
+    """These ids of this vendor are stored now: what waits for them is due at once. Returns how many messages that are.
+    One statement."""
     return WebhookMessage.objects.filter(
-        backend=backend, waits_for=external_id, status=MessageStatus.RECEIVED, next_try_at__gt=now
+        backend=backend, waits_for__in=external_ids, status=MessageStatus.RECEIVED, next_try_at__gt=now
     ).update(next_try_at=now)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -58,7 +58,7 @@ class Reporter:
     ip: str | None = None
     user_agent: str = ""
     backend: str = ""
-    clock_offset: timedelta = field(default_factory=timedelta)
+    clock_offset_ms: int = 0
     """So much is the reporter's clock ahead of ours."""
 
 
@@ -76,23 +76,41 @@ def take_in(attempt: Any, rows: Sequence[Any], reporter: Reporter, *, now: datet
     ``question_number``, ``error``, ``reason_code``, ``reason_message``, ``data``, ``severity`` (of a vendor's). Rows
     that are not sound are refused one by one and keep nobody out.
     """
-    events, repeated, refused = [], 0, []
-    for index, row in enumerate(rows[:MAX_ROWS]):
-        try:
-            event = _event(attempt, row, reporter, now=now)
-        except _Unsound as wrong:
-            refused.append(Refused(index=index, code=wrong.code, detail=str(wrong)))
-            continue
-        if reporter.source == Source.PAGE and event.type in OURS:
-            repeated += 1
-        else:
-            events.append(event)
-    fresh = _unknown(attempt, events)
+    events, refused = _sorted_out(attempt, rows, reporter, now=now)
+    kept = [event for event in events if not _is_ours(event, reporter)]
+    fresh = _unknown(attempt, kept)
     # Another tab may send the same at this moment: the constraint lets one of the two in.
     Event.objects.bulk_create(fresh, ignore_conflicts=True)
     if fresh:
         attempt.log_grew(now)
-    return Taken(stored=len(fresh), repeated=repeated + len(events) - len(fresh), refused=tuple(refused))
+    return Taken(stored=len(fresh), repeated=len(events) - len(fresh), refused=tuple(refused))
+
+
+def add_rows(attempt: Any, rows: Sequence[Any], reporter: Reporter, *, now: datetime) -> tuple[Refused, ...]:
+    """The same without a word on which rows were there already, and so in one statement."""
+    events, refused = _sorted_out(attempt, rows, reporter, now=now)
+    kept = [event for event in events if not _is_ours(event, reporter)]
+    Event.objects.bulk_create(kept, ignore_conflicts=True)
+    if kept:
+        attempt.log_grew(now)
+    return tuple(refused)
+
+
+def _sorted_out(
+    attempt: Any, rows: Sequence[Any], reporter: Reporter, *, now: datetime
+) -> tuple[list[Event], list[Refused]]:
+    events, refused = [], []
+    for index, row in enumerate(rows[:MAX_ROWS]):
+        try:
+            events.append(_event(attempt, row, reporter, now=now))
+        except _Unsound as wrong:
+            refused.append(Refused(index=index, code=wrong.code, detail=str(wrong)))
+    return events, refused
+
+
+def _is_ours(event: Event, reporter: Reporter) -> bool:
+    """A page's copy of what the services write."""
+    return reporter.source == Source.PAGE and event.type in OURS
 
 
 def _unknown(attempt: Any, events: Sequence[Event]) -> list[Event]:
@@ -175,7 +193,12 @@ def _actor(type_: int, source: Source) -> EventActor:
 def _believed(attempt: Any, occurred_at: datetime, reporter: Reporter, *, now: datetime) -> datetime:
     """The moment by our clock: never before the attempt, never after we have heard of it."""
     begun = min(attempt.started_at or attempt.created_at, now)
-    return max(begun, min(occurred_at - reporter.clock_offset, now))
+    try:
+        ours = occurred_at - timedelta(milliseconds=reporter.clock_offset_ms)
+    except OverflowError:
+        # A clock that is off by ages.
+        ours = begun if reporter.clock_offset_ms > 0 else now
+    return max(begun, min(ours, now))
 
 
 def _message_id(row: Mapping[str, Any], source: Source) -> str:

@@ -97,8 +97,8 @@ def candidate_row(event: Event, *, number: int) -> dict[str, Any]:
     }
 
 
-def timeline_row(event: Event) -> dict[str, Any]:
-    """What a person who watches sees: any event, described in our own words."""
+def timeline_row(event: Event, *, connection: str) -> dict[str, Any]:
+    """What a person who watches sees: any event, described in our own words, beside the connection of its moment."""
     known = event.known
     return {
         "id": event.pk,
@@ -119,6 +119,7 @@ def timeline_row(event: Event) -> dict[str, Any]:
         "item_id": event.item_id or None,
         "stream": event.stream or None,
         "sequence": event.sequence,
+        "connection": connection,
         "data": event.data,
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Max
 
+from proctoring.bulk import update_by_key
 from proctoring.logs.models import PLACE, Event, EventActor, Seal
 from proctoring.logs.services import event_of
 from proctoring.signals import announce, log_sealed
@@ -82,13 +83,14 @@ def leaf_of(event: Event) -> bytes:
 
 
 def keep_hashes(keys: Collection[int]) -> None:
-    """Before what is personal in these events is emptied: keep the hash of it, and let go of the salt. In the caller's
-    transaction, which empties them. Two statements, whatever their number (on SQLite three or four for 500)."""
+    """Before what is personal in these events is emptied, or somebody's name is taken out of it: keep the hash of it as
+    it was, and let go of the salt. In the caller's transaction, which changes them. Two statements."""
     events = list(Event.objects.filter(pk__in=keys, personal_hash=None, salt__isnull=False).order_by("pk"))
     for event in events:
-        event.personal_hash, event.salt = inner_hash(event), None
+        event.personal_hash = inner_hash(event)
     if events:
-        Event._base_manager.bulk_update(events, ["personal_hash", "salt"])
+        hashes = {event.pk: event.personal_hash for event in events}
+        update_by_key(Event._base_manager.all(), {"personal_hash": hashes}, salt=None)
 
 
 def facts_of(seal: Seal) -> dict[str, Any]:

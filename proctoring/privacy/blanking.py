@@ -9,7 +9,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
-from proctoring.privacy.rules import HISTORY_PERSONAL, RULES, Fate, Personal, Rule, history_of
+from proctoring.privacy.rule import Fate, Personal, Rule
+from proctoring.privacy.rules import RULES, history_of, kept_in
 
 BATCH = 500
 
@@ -82,7 +83,7 @@ def _erasures(
         yield model, delete(model._base_manager.filter(about))
         return
     if history is not None:
-        yield history, blank(history._base_manager.filter(about), {**rule.personal, **HISTORY_PERSONAL}, now=now)
+        yield history, blank(history._base_manager.filter(about), kept_in(history, rule.personal), now=now)
     if rule.personal:
         yield (
             model,
@@ -96,6 +97,8 @@ def in_batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:
     ordered = rows.order_by("pk").values_list("pk", flat=True)
     while batch := list((ordered if last is None else ordered.filter(pk__gt=last))[:BATCH]):
         yield batch
+        if len(batch) < BATCH:
+            return
         last = batch[-1]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,13 @@ def add_counts(certificate: DeletionCertificate, counts: Mapping[str, int]) -> N
     certificate.counts = _without_zeros(certificate.counts)
     certificate.digest = digest(certificate)
     certificate.save(update_fields=("counts", "digest"))
+
+
+def certify_again(certificates: Iterable[DeletionCertificate]) -> None:
+    """Of these a name was taken out, and the certificate of that says so. Not for one that did not verify before."""
+    for certificate in certificates:
+        certificate.digest = digest(certificate)
+        certificate.save(update_fields=("digest",))
 
 
 def verify(certificate: DeletionCertificate) -> bool:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from proctoring.allowances.models import Allowance
 from proctoring.attempts.models import Attempt, OnboardingProfile
+from proctoring.bookings.models import LiveSession
 from proctoring.errors import Conflict, InvalidInput
 from proctoring.privacy.models import LegalHold
 
@@ -57,7 +58,7 @@ def release_hold(hold: LegalHold, *, by: User | None, now: datetime | None = Non
 
 def refuse_under_hold(user_pk: int) -> None:
     """Raise ``Conflict`` (``legal_hold``) where the person is held, or a course in which something is kept of them."""
-    if _in_force().filter(Q(user=user_pk) | Q(course_id__in=_courses_of(user_pk))).exists():
+    if _in_force().filter(Q(user=user_pk) | Q(course_id__in=courses_of(user_pk))).exists():
         raise Conflict(_("A legal hold is in force: nothing of this person may be erased."), code="legal_hold")
 
 
@@ -66,16 +67,37 @@ def held_rows(attempt: str) -> Q:
 
     A row that belongs to no attempt could be anybody's, so any hold protects it.
     """
-    holds = list(_in_force().values_list("user_id", "course_id"))
-    if not holds:
+    people, courses = held_now()
+    if not people and not courses:
         return Q(pk__in=())
-    people: Collection[int] = {user_id for user_id, _course in holds if user_id is not None}
-    courses: Collection[str] = {course_id for _user, course_id in holds if course_id}
     return (
         Q(**{f"{attempt}__isnull": True})
         | Q(**{f"{attempt}__user__in": people})
         | Q(**{f"{attempt}__exam__course_id__in": courses})
     )
+
+
+def held_now() -> tuple[Collection[int], Collection[str]]:
+    """The people and the courses that are under a hold. One statement."""
+    holds = list(_in_force().values_list("user_id", "course_id"))
+    people = {user_id for user_id, _course in holds if user_id is not None}
+    return people, {course_id for _user, course_id in holds if course_id}
+
+
+def courses_of(user_pk: int) -> set[str]:
+    """Those of which erasure would take a row: allowances, also withdrawn ones, profiles and live sessions need no
+    attempt. One statement."""
+    kept: tuple[tuple[Any, str], ...] = (
+        (Attempt.objects, "exam__course_id"),
+        (Allowance.objects, "course_id"),
+        (Allowance.history, "course_id"),
+        (OnboardingProfile.objects, "course_id"),
+        (OnboardingProfile.objects, "approved_course_id"),
+        (LiveSession.objects, "exam__course_id"),
+    )
+    first, *others = (rows.filter(user=user_pk).order_by().values_list(name, flat=True) for rows, name in kept)
+    # Empty: of no course. A hold on a person names none either.
+    return set(first.union(*others)) - {""}
 
 
 def lock_person(user_pk: int) -> None:
@@ -85,21 +107,6 @@ def lock_person(user_pk: int) -> None:
     """
     rows = get_user_model()._default_manager.select_for_update(no_key=connection.features.has_select_for_no_key_update)
     list(rows.filter(pk=user_pk).values_list("pk"))
-
-
-def _courses_of(user_pk: int) -> set[str]:
-    """Those of which erasure would take a row: allowances, also withdrawn ones, and profiles need no attempt. One
-    statement."""
-    kept: tuple[tuple[Any, str], ...] = (
-        (Attempt.objects, "exam__course_id"),
-        (Allowance.objects, "course_id"),
-        (Allowance.history, "course_id"),
-        (OnboardingProfile.objects, "course_id"),
-        (OnboardingProfile.objects, "approved_course_id"),
-    )
-    first, *others = (rows.filter(user=user_pk).order_by().values_list(name, flat=True) for rows, name in kept)
-    # Empty: of no course. A hold on a person names none either.
-    return set(first.union(*others)) - {""}
 
 
 def _in_force() -> QuerySet[LegalHold]:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, Q, QuerySet
-from django.utils.translation import gettext as _
 
 from proctoring.attempts.models import Attempt
 from proctoring.bookings.models import LiveSession
-from proctoring.errors import Conflict, NotConfigured
+from proctoring.errors import NotConfigured
 from proctoring.host import host
 from proctoring.idempotency.models import IdempotencyRecord
-from proctoring.inbox.models import MessageStatus, SweepCursor, WebhookMessage
-from proctoring.outbox.models import Circuit
+from proctoring.inbox.models import MessageStatus, WebhookMessage
+from proctoring.logs.models import Event
+from proctoring.privacy import certificates, places
 from proctoring.privacy.blanking import BATCH, blank, in_batches
-from proctoring.privacy.holds import held_rows
-from proctoring.privacy.models import Pseudonym
+from proctoring.privacy.holds import courses_of
+from proctoring.privacy.models import DeletionCertificate, Pseudonym
+from proctoring.privacy.places import Keys, Said
 from proctoring.privacy.rules import RULES, history_of, label
 from proctoring.privacy.words import Words
 from proctoring.reviews.models import Review, ReviewComment
@@ -31,37 +33,6 @@ if TYPE_CHECKING:
     from proctoring.host import User
 
 UNSETTLED = (MessageStatus.RECEIVED, MessageStatus.FAILED)
-ADMIN = "django.contrib.admin"
-
-Key = TypeVar("Key")
-Keys = dict[type[Model], list[int]]
-"""Model → primary keys."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where somebody who is not the candidate may be named."""
-
-    model: type[Model]
-    texts: tuple[str, ...]
-    attempt: str
-    """The way to the attempt."""
-    review: str
-    """The attribute that is the review's primary key."""
-
-    def changes(self, row: Any, names: Words) -> dict[str, Any]:
-        """Field → what is left of it without the names; empty where they do not stand in it."""
-        left = {field: (getattr(row, field), names.without(getattr(row, field))) for field in self.texts}
-        return {field: after for field, (before, after) in left.items() if after != before}
-
-
-_SAID = ("reviewed_by", "payload", "note")
-PLACES = (
-    Place(model=Review, texts=_SAID, attempt="attempt", review="pk"),
-    Place(model=Review.history.model, texts=(*_SAID, "history_change_reason"), attempt="attempt", review="id"),
-    Place(model=ReviewComment, texts=("text", "severity"), attempt="review__attempt", review="review_id"),
-)
-SEARCHED: tuple[type[Model], ...] = (WebhookMessage, *(place.model for place in PLACES))
 
 
 def names_of(user: User) -> Words:
@@ -84,31 +55,67 @@ def ids_of(user_pk: int) -> Words:
     return Words((*filter(None, chain.from_iterable(external)), *pseudonyms))
 
 
-def newest_keys() -> dict[type[Model], int]:
-    """How far a search that begins now goes."""
-    newest = {model: model._base_manager.order_by("-pk").values_list("pk", flat=True).first() for model in SEARCHED}
-    return {model: key or 0 for model, key in newest.items()}
+@dataclass(kw_only=True, slots=True)
+class Found:
+    """Where a person is named in what is not about them alone."""
+
+    words: Keys = field(default_factory=dict)
+    """Rows with sentences out of which they are taken."""
+    messages: set[int] = field(default_factory=set)
+    """Messages that are emptied, because of what their bodies say."""
 
 
-def search(user_pk: int, names: Words, ids: Words, *, after: Mapping[type[Model], int] | None = None) -> Keys:
-    """What names the person and is not about them: messages that belong to no attempt, or to several, and reviews of
-    others. ``after``: beyond these keys. Opens every such message that is still kept, and reads every review, one at a
-    time."""
-    others = Words(names.texts, plain=False)
-
-    def rows(model: type[Model]) -> QuerySet[Any]:
-        return model._base_manager.filter(pk__gt=after[model] if after else 0).order_by("pk")
-
-    messages = rows(WebhookMessage).filter(attempt=None, blanked_at=None).iterator(chunk_size=BATCH)
-    found: Keys = {WebhookMessage: [row.pk for row in messages if _mentions(_body(row), others, ids)]}
-    for place in PLACES:
-        theirs = rows(place.model).exclude(**{f"{place.attempt}__user": user_pk}).only(*place.texts)
-        texts = theirs.iterator(chunk_size=BATCH)
-        found[place.model] = [row.pk for row in texts if place.changes(row, others)]
-    return found
+def searched_models() -> list[type[Model]]:
+    """Where a search can be gone on with later."""
+    return [WebhookMessage, *places.growing()]
 
 
-def blank_messages(user_pk: int, others: list[int], *, now: datetime) -> int:
+def search(user_pk: int, said: Said, found: Found, *, after: Mapping[type[Model], int]) -> None:
+    """Look beyond these keys of these models."""
+    places.search(
+        user_pk, said, {model: key for model, key in after.items() if model is not WebhookMessage}, found.words
+    )
+    if WebhookMessage in after:
+        messages = (
+            _readable_messages(user_pk, _attempts_told_of(found.words.get(Event, [])))
+            .filter(pk__gt=after[WebhookMessage])
+            .order_by("pk")
+        )
+        bodies = messages.iterator(chunk_size=BATCH)
+        found.messages.update(row.pk for row in bodies if said.texts.stand_in_bytes(_body(row)))
+
+
+def search_what_changes(user_pk: int, said: Said, found: Found) -> None:
+    """Look through all rows whose words are replaced now and then: a key does not say what they say now."""
+    changing = {place.model: 0 for place in places.places() if not place.grows}
+    places.search(user_pk, said, changing, found.words)
+
+
+def refuse_held(found: Found) -> None:
+    """Raise ``Conflict`` (``legal_hold``) where some of it belongs to a case, which keeps who is named in it."""
+    messages = [*found.words.get(WebhookMessage, []), *sorted(found.messages)]
+    places.refuse_held({**found.words, WebhookMessage: messages})
+
+
+def _attempts_told_of(events: list[int]) -> list[int]:
+    """Of whose attempts vendors have named the person, whatever the course."""
+    attempts: set[int] = set()
+    for some in places.in_some(events):
+        told = Event._base_manager.filter(pk__in=some, attempt__isnull=False).exclude(backend="")
+        attempts.update(told.values_list("attempt", flat=True))
+    return sorted(attempts)
+
+
+def _readable_messages(user_pk: int, attempts: list[int]) -> QuerySet[WebhookMessage]:
+    """Those that belong to no attempt, to several, or to an attempt of somebody with whom the person shares a course:
+    what is sealed has to be opened to be searched. One that is about somebody else and not settled yet is left:
+    emptied, it could not be applied."""
+    of_others = Q(attempt__exam__course_id__in=courses_of(user_pk)) | Q(attempt__in=attempts)
+    kept = WebhookMessage.objects.filter(blanked_at=None)
+    return kept.filter(Q(attempt=None) | (of_others & ~Q(status__in=UNSETTLED) & ~Q(attempt__user=user_pk)))
+
+
+def blank_messages(user_pk: int, others: Collection[int], *, now: datetime) -> int:
     """Empty the person's messages and those others, and let no worker go on with them: one that has a message in hand
     loses its lease, and what it was about to write is undone."""
     rows = WebhookMessage.objects.filter(Q(attempt__user=user_pk) | Q(pk__in=others))
@@ -133,36 +140,40 @@ def blank_answers(user_pk: int, names: Words) -> int:
         for record in kept.order_by("pk").iterator(chunk_size=BATCH)
         if names.stand_in(record.answer) or _names_key(record.answer, user_pk)
     ]
-    for some in _batches(found):
+    for some in places.in_some(found):
         IdempotencyRecord.objects.filter(pk__in=some).update(answer=None)
     return len(found)
 
 
-def remove_from_reviews(found: Keys, names: Words, *, now: datetime) -> dict[str, int]:
-    """The person's name goes from these reviews of others, from their versions and comments, and from the vendor's
-    messages that brought them; verdicts stay.
-
-    Raises ``Conflict`` (``legal_hold``) where one of those others is held: a case keeps who reviewed it.
-    """
-    others = Words(names.texts, plain=False)
-    counts: dict[str, int] = {}
-    reviews: set[int] = set()
-    for place in PLACES:
-        manager, counts[label(place.model)] = place.model._base_manager, 0
-        for some in _batches(found[place.model]):
-            if manager.filter(held_rows(place.attempt), pk__in=some).exists():
-                sentence = _("A legal hold is in force on somebody whom this person has reviewed.")
-                raise Conflict(sentence, code="legal_hold")
-            for row in manager.filter(pk__in=some):
-                counts[label(place.model)] += manager.filter(pk=row.pk).update(**place.changes(row, others))
-                reviews.add(getattr(row, place.review))
-    counts[label(WebhookMessage)] = _blank_messages_of(sorted(reviews), now=now)
+def remove_from_others(found: Keys, said: Said, *, now: datetime) -> Counter[str]:
+    """The person's names and ids go from these rows about others, and the bodies of the messages that brought reviews
+    which named them; verdicts stay. Certificates that were in order are so afterwards."""
+    reviews = _reviews(found)
+    listed = DeletionCertificate.objects.filter(pk__in=found.get(DeletionCertificate, []))
+    sound = [one.pk for one in listed if certificates.verify(one)]
+    counts = places.remove(found, said)
+    if sound:
+        certificates.certify_again(DeletionCertificate.objects.filter(pk__in=sound))
+    counts[label(WebhookMessage)] += _blank_messages_of(reviews, now=now)
     return counts
+
+
+def _reviews(found: Keys) -> list[int]:
+    ways: tuple[tuple[type[Model], str], ...] = (
+        (Review, "pk"),
+        (Review.history.model, "id"),
+        (ReviewComment, "review"),
+    )
+    reviews: set[int] = set()
+    for model, way in ways:
+        for some in places.in_some(found.get(model, [])):
+            reviews.update(model._base_manager.filter(pk__in=some).values_list(way, flat=True))
+    return sorted(reviews)
 
 
 def _blank_messages_of(reviews: list[int], *, now: datetime) -> int:
     rule, blanked = RULES[WebhookMessage], 0
-    for some in _batches(reviews):
+    for some in places.in_some(reviews):
         keys = Review.objects.filter(pk__in=some, message__isnull=False).values_list("message", flat=True)
         messages = WebhookMessage.objects.filter(pk__in=list(keys))
         blanked += sum(blank(messages, rule.personal, now=now, stamp=rule.stamp))
@@ -171,13 +182,14 @@ def _blank_messages_of(reviews: list[int], *, now: datetime) -> int:
 
 def blank_log_entries(rows: list[tuple[type[Model], list[str]]]) -> int:
     """What the admin's log says about these rows: names and reasons may stand in it."""
-    if not apps.is_installed(ADMIN):
+    if not apps.is_installed(places.ADMIN):
         return 0
+    types = ContentType.objects.get_for_models(*(model for model, _keys in rows))
     entries = apps.get_model("admin.LogEntry")._base_manager.exclude(object_repr="", change_message="")
     blanked = 0
     for model, keys in rows:
-        about = entries.filter(content_type=ContentType.objects.get_for_model(model))
-        for some in _batches(keys):
+        about = entries.filter(content_type=types[model])
+        for some in places.in_some(keys):
             blanked += about.filter(object_id__in=some).update(object_repr="", change_message="")
     return blanked
 
@@ -190,8 +202,9 @@ def rows_about(user_pk: int) -> list[tuple[type[Model], list[str]]]:
 def clean_errors(words: Words) -> dict[str, int]:
     """Vendors like to say whom they refuse: what is kept of it beside connections and the reading of lists."""
     cleaned: dict[str, int] = {}
-    for model in (Circuit, SweepCursor):
-        rows, name = model._base_manager, label(model)
+    for model in places.CONNECTIONS:
+        rows: Any = model._base_manager
+        name = label(model)
         cleaned[name] = 0
         for row in rows.exclude(last_error=""):
             if (said := words.without(row.last_error)) != row.last_error:
@@ -214,14 +227,6 @@ def _body(message: WebhookMessage) -> bytes:
     except NotConfigured:
         # Its key is gone, so nobody will ever read it.
         return b""
-
-
-def _batches(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
-    return (keys[at : at + BATCH] for at in range(0, len(keys), BATCH))
-
-
-def _mentions(body: bytes, names: Words, ids: Words) -> bool:
-    return names.stand_in_bytes(body) or ids.stand_in_bytes(body)
 
 
 def _names_key(answer: Any, user_pk: int) -> bool:

@@ -17,7 +17,8 @@ from proctoring.privacy.blanking import blank
 from proctoring.privacy.certificates import add_counts, make_certificate
 from proctoring.privacy.holds import held_rows
 from proctoring.privacy.models import CertificateKind, DeletionCertificate
-from proctoring.privacy.rules import RULES, DataClass, Personal, Rule, history_of, label
+from proctoring.privacy.rule import DataClass, Personal, Rule
+from proctoring.privacy.rules import RULES, history_of, label
 
 
 @dataclass(kw_only=True, slots=True)

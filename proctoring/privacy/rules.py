@@ -1,18 +1,17 @@
 """What each model keeps about people: one rule a model, its history included. A model without one fails a test.
 
 A field that can hold words, JSON, bytes, an address or a person has to be named by its model's rule: as personal, as
-somebody who acted, or as harmless. So whoever adds a field decides what becomes of it.
+words in which anybody may be named, as somebody who acted, or as harmless with the reason why. So whoever adds a field
+decides what becomes of it, in the rows of the person who is erased and in those of everybody else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from django.db.models import Model, Q
+from django.db.models import Exists, Model, OuterRef, Q
 
 from proctoring.allowances.models import Allowance
 from proctoring.attempts.models import Attempt, OnboardingProfile, TimeEntry
@@ -22,66 +21,35 @@ from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
 from proctoring.logs.models import Event, EvidenceCopy, Seal
 from proctoring.logs.sealing import keep_hashes
+from proctoring.monitoring.models import Command, Presence, SeenAddress
 from proctoring.outbox.models import Circuit, Delivery, DeliveryTarget
 from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
+from proctoring.privacy.rule import DataClass, Fate, Personal, Rule, Why
 from proctoring.reviews.models import Rating, Review, ReviewComment, VideoView
-
-
-class DataClass(StrEnum):
-    """How long something personal is kept where nobody asks for erasure."""
-
-    UNTIL_ERASURE = "until_erasure"
-    MESSAGES = "message_bodies"
-    VIDEO_LINKS = "video_links"
-    REVIEWS = "reviews"
-    EVENTS = "events"
-
-
-class Fate(StrEnum):
-    """What erasure does with a person's rows of a model."""
-
-    BLANKED = "blanked"
-    """The personal fields are emptied, the rest stays as statistics."""
-    DELETED = "deleted"
-    """The rows go, and their history with them."""
-    FORGOTTEN_WITH_VENDOR = "forgotten_with_vendor"
-    """``vendors.py`` deletes them when the vendor has been told."""
-    NOBODYS = "nobodys"
-    """They are about nobody in particular."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Personal:
-    """A personal field: what is left of it, and how long it is kept."""
-
-    blank: Any
-    keep: DataClass = DataClass.UNTIL_ERASURE
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
-    fate: Fate = Fate.BLANKED
-    about: Callable[[int], Q] | None = None
-    """Primary key of a person → the rows about them, of the model and of its history."""
-    personal: Mapping[str, Personal] = field(default_factory=dict)
-    actors: frozenset[str] = frozenset()
-    """Accounts of those who acted. They stay: the account is the LMS's, which empties it itself."""
-    harmless: frozenset[str] = frozenset()
-    stamp: str = ""
-    """The field that notes when the personal ones were emptied."""
-    first: Callable[[Collection[int]], None] | None = None
-    """What is done with rows, by their keys, before they are emptied, in the same transaction."""
-    attempt: str = ""
-    """The way to the attempt it belongs to, whose person or course may be under a legal hold."""
-    dated: str = ""
-    """What the age goes by, where something has an end of its own."""
-    section: str = ""
-    """Its name in an export; empty: it is no part of one."""
-    exported: tuple[str, ...] = ()
 
 
 def _of(path: str) -> Callable[[int], Q]:
     return lambda user: Q(**{path: user})
+
+
+def _held(person: str, course: str) -> Callable[[Collection[int], Collection[str]], Q]:
+    return lambda people, courses: Q(**{f"{person}__in": people}) | Q(**{f"{course}__in": courses})
+
+
+def _harmless(**fields: str) -> Mapping[Why, frozenset[str]]:
+    """Name of a reason → names of fields, separated by blanks."""
+    return MappingProxyType({Why[reason.upper()]: frozenset(names.split()) for reason, names in fields.items()})
+
+
+def _bookings_for(user: int) -> Any:
+    """Bookings for this person alone: whatever is said about one is said about them."""
+    others = LiveSession.objects.filter(booking=OuterRef("booking")).exclude(user=user)
+    return LiveSession.objects.filter(~Exists(others), user=user).order_by().values("booking")
+
+
+def _held_booking(people: Collection[int], courses: Collection[str]) -> Q:
+    sessions = LiveSession.objects.filter(user__in=people).order_by().values("booking")
+    return Q(id__in=sessions) | Q(exam__course_id__in=courses)
 
 
 def _deliveries_of(user: int) -> Q:
@@ -91,14 +59,16 @@ def _deliveries_of(user: int) -> Q:
 
 HISTORY_PERSONAL: Mapping[str, Personal] = MappingProxyType({"history_change_reason": Personal(blank=None)})
 HISTORY_ACTORS = frozenset({"history_user"})
-HISTORY_HARMLESS = frozenset({"history_type"})
+HISTORY_HARMLESS = MappingProxyType({Why.VOCABULARY: frozenset({"history_type"})})
 
 RULES: Mapping[type[Model], Rule] = {
     Attempt: Rule(
         about=_of("user"),
         personal={
-            "full_name": Personal(blank=""),
-            "launch_data": Personal(blank={}),
+            # Somebody else of the same name keeps it.
+            "full_name": Personal(blank="", unsearched=Why.THEIRS),
+            # A link in it has to stay as it is, or its candidate cannot begin.
+            "launch_data": Personal(blank={}, unsearched=Why.THEIRS),
             # The exam's policy with the exceptions that were made for this person.
             "review_policy": Personal(blank=""),
         },
@@ -106,7 +76,8 @@ RULES: Mapping[type[Model], Rule] = {
         # chains of attempts, their limits and the LMS's own records would come apart. It says nothing once the LMS has
         # emptied the account.
         actors=frozenset({"user", "retry_granted_by"}),
-        harmless=frozenset({"code", "backend", "external_id", "status", "retry_kind"}),
+        harmless=_harmless(ours="code", given="backend", elsewhere="external_id", vocabulary="status retry_kind"),
+        held=_held("user", "exam__course_id"),
         stamp="erased_at",
         section="attempts",
         exported=(
@@ -120,7 +91,9 @@ RULES: Mapping[type[Model], Rule] = {
         about=_of("attempt__user"),
         personal={"note": Personal(blank="")},
         actors=frozenset({"by"}),
-        harmless=frozenset({"kind", "state"}),
+        harmless=_harmless(vocabulary="kind state"),
+        grows=True,
+        held=_held("attempt__user", "attempt__exam__course_id"),
         section="time_entries",
         exported=("attempt_id", "kind", "seconds", "state", "reason_code", "note", "at"),
     ),
@@ -128,12 +101,19 @@ RULES: Mapping[type[Model], Rule] = {
     Allowance: Rule(
         fate=Fate.DELETED,
         about=_of("user"),
+        texts=frozenset({"note"}),
+        actors=frozenset({"user", "granted_by"}),
+        harmless=_harmless(given="course_id", vocabulary="kind exemptions"),
+        held=_held("user", "course_id"),
         section="allowances",
         exported=("course_id", "exam_id", "kind", "minutes", "multiplier", "note", "exemptions", "created_at"),
     ),
     OnboardingProfile: Rule(
         fate=Fate.DELETED,
         about=_of("user"),
+        actors=frozenset({"user"}),
+        harmless=_harmless(given="backend course_id approved_course_id", vocabulary="status vendor_status"),
+        held=_held("user", "course_id"),
         section="onboarding",
         exported=("backend", "status", "course_id", "approved_at", "expires_at", "synced_at"),
     ),
@@ -145,11 +125,13 @@ RULES: Mapping[type[Model], Rule] = {
             "note": Personal(blank="", keep=DataClass.REVIEWS),
             # Outlives the words: without it, the same message sent again would bring them back. Of an erased person's
             # attempt nothing is applied any more, and words that are few could be guessed from it.
-            "sha256": Personal(blank=""),
-            "sealed_video_url": Personal(blank=b"", keep=DataClass.VIDEO_LINKS),
+            "sha256": Personal(blank="", unsearched=Why.OURS),
+            "sealed_video_url": Personal(blank=b"", keep=DataClass.VIDEO_LINKS, unsearched=Why.THEIRS),
         },
         actors=frozenset({"author"}),
-        harmless=frozenset({"status", "source", "not_applied_reason"}),
+        harmless=_harmless(vocabulary="status source not_applied_reason"),
+        grows=True,
+        held=_held("attempt__user", "attempt__exam__course_id"),
         attempt="attempt",
         dated="received_at",
         section="reviews",
@@ -161,6 +143,8 @@ RULES: Mapping[type[Model], Rule] = {
             "text": Personal(blank="", keep=DataClass.REVIEWS),
             "severity": Personal(blank="", keep=DataClass.REVIEWS),
         },
+        grows=True,
+        held=_held("review__attempt__user", "review__attempt__exam__course_id"),
         attempt="review__attempt",
         dated="review__received_at",
         section="review_comments",
@@ -169,7 +153,7 @@ RULES: Mapping[type[Model], Rule] = {
     Rating: Rule(
         about=_of("attempt__user"),
         actors=frozenset({"by"}),
-        harmless=frozenset({"raw_value", "raw_scale", "mapping_version", "source"}),
+        harmless=_harmless(vocabulary="raw_value raw_scale mapping_version source"),
         section="ratings",
         exported=("attempt_id", "raw_value", "raw_scale", "risk", "source", "rated_at"),
     ),
@@ -177,42 +161,53 @@ RULES: Mapping[type[Model], Rule] = {
     VideoView: Rule(
         fate=Fate.DELETED,
         about=_of("review__attempt__user"),
+        actors=frozenset({"by"}),
         section="looks_at_recordings",
         exported=("review_id", "at"),
     ),
     # That a candidate had a session, and when, stays as statistics, as their attempts do.
     LiveSession: Rule(
         about=_of("user"),
-        personal={"sealed_join_url": Personal(blank=b"")},
+        personal={"sealed_join_url": Personal(blank=b"", unsearched=Why.THEIRS)},
         actors=frozenset({"user"}),
-        harmless=frozenset({"backend", "external_id", "rating_state"}),
+        harmless=_harmless(given="backend external_id", vocabulary="rating_state"),
         section="live_sessions",
         exported=("booking_id", "exam_id", "candidate_number", "attempt_id", "joined_at", "rating_state"),
     ),
     BookingLogEntry: Rule(
-        about=_of("session__user"),
+        about=lambda user: Q(session__user=user) | Q(booking__in=_bookings_for(user)),
         personal={"comment": Personal(blank="")},
+        titles=frozenset({"context"}),
         actors=frozenset({"by"}),
-        harmless=frozenset({"course_id", "code", "context"}),
+        harmless=_harmless(given="course_id", vocabulary="code"),
+        grows=True,
+        held=_held("booking__sessions__user", "course_id"),
         section="booking_log",
         exported=("booking_id", "code", "at", "context"),
     ),
     Booking: Rule(
-        fate=Fate.NOBODYS,
+        about=lambda user: Q(id__in=_bookings_for(user)),
+        personal={"last_error": Personal(blank="")},
         actors=frozenset({"created_by"}),
-        harmless=frozenset({"backend", "status", "rejection_reason", "external_id", "claimed_by", "last_error"}),
+        harmless=_harmless(given="backend external_id", vocabulary="status rejection_reason", ours="claimed_by"),
+        held=_held_booking,
     ),
     BookingPlan: Rule(
-        fate=Fate.NOBODYS, actors=frozenset({"created_by"}), harmless=frozenset({"reference", "selection"})
+        fate=Fate.NOBODYS,
+        actors=frozenset({"created_by"}),
+        harmless=_harmless(ours="reference", vocabulary="selection"),
     ),
     WebhookMessage: Rule(
         about=_of("attempt__user"),
         personal={
-            "sealed_body": Personal(blank=b"", keep=DataClass.MESSAGES),
+            "sealed_body": Personal(blank=b"", keep=DataClass.MESSAGES, unsearched=Why.ELSEWHERE),
             "error": Personal(blank="", keep=DataClass.MESSAGES),
-            "waits_for": Personal(blank="", keep=DataClass.MESSAGES),
+            # An id that stands in the body too: the message is emptied because of that.
+            "waits_for": Personal(blank="", keep=DataClass.MESSAGES, unsearched=Why.ELSEWHERE),
         },
-        harmless=frozenset({"backend", "delivery_id", "sha256", "headers", "type", "status", "claimed_by"}),
+        # Of the headers only those are stored that a vendor's machine writes about itself and the message.
+        harmless=_harmless(given="backend delivery_id headers", ours="sha256 claimed_by", vocabulary="type status"),
+        held=_held("attempt__user", "attempt__exam__course_id"),
         stamp="blanked_at",
         attempt="attempt",
         dated="received_at",
@@ -223,8 +218,11 @@ RULES: Mapping[type[Model], Rule] = {
         about=_deliveries_of,
         personal={"last_error": Personal(blank="")},
         # The argument of a wish to forget is the pseudonym; vendors.py drops it when the wish is granted.
-        harmless=frozenset(
-            {"kind", "backend", "operation", "argument", "topic", "target", "key", "status", "claimed_by"}
+        harmless=_harmless(
+            vocabulary="kind operation topic target status",
+            given="backend",
+            elsewhere="argument",
+            ours="key claimed_by",
         ),
         section="deliveries",
         exported=("kind", "backend", "operation", "target", "target_id", "status", "created_at", "done_at"),
@@ -232,6 +230,8 @@ RULES: Mapping[type[Model], Rule] = {
     Pseudonym: Rule(
         fate=Fate.FORGOTTEN_WITH_VENDOR,
         about=_of("user"),
+        actors=frozenset({"user"}),
+        harmless=_harmless(given="backend", ours="key_id", elsewhere="value"),
         section="pseudonyms",
         exported=("backend", "value", "created_at", "retired_at"),
     ),
@@ -239,60 +239,104 @@ RULES: Mapping[type[Model], Rule] = {
         about=_of("user"),
         personal={"reason": Personal(blank="")},
         actors=frozenset({"user", "placed_by", "released_by"}),
-        harmless=frozenset({"course_id"}),
+        harmless=_harmless(given="course_id"),
+        held=lambda people, courses: Q(released_at=None),
     ),
-    IdempotencyRecord: Rule(fate=Fate.DELETED, about=_of("user")),
+    IdempotencyRecord: Rule(
+        fate=Fate.DELETED,
+        about=_of("user"),
+        actors=frozenset({"user"}),
+        harmless=_harmless(callers="key", ours="fingerprint", elsewhere="answer"),
+    ),
     DeletionCertificate: Rule(
         fate=Fate.NOBODYS,
         actors=frozenset({"made_by"}),
-        harmless=frozenset({"kind", "subject", "reason", "counts", "vendors", "digest"}),
+        texts=frozenset({"reason"}),
+        harmless=_harmless(vocabulary="kind counts", ours="subject digest", given="vendors"),
+        grows=True,
+    ),
+    # Before the events: a heartbeat that brings some holds this row until they are there.
+    Presence: Rule(
+        fate=Fate.DELETED,
+        about=_of("attempt__user"),
+        harmless=_harmless(theirs="ip user_agent", vocabulary="state quality"),
+        section="presence",
+        exported=("attempt_id", "last_seen_at", "state", "lost_since", "ip", "user_agent", "quality"),
+    ),
+    SeenAddress: Rule(
+        fate=Fate.DELETED,
+        about=_of("attempt__user"),
+        harmless=_harmless(theirs="ip"),
+        section="addresses",
+        exported=("attempt_id", "ip", "first_seen_at"),
+    ),
+    Command: Rule(
+        about=_of("attempt__user"),
+        personal={"text": Personal(blank="", keep=DataClass.EVENTS)},
+        actors=frozenset({"by"}),
+        harmless=_harmless(vocabulary="kind"),
+        grows=True,
+        held=_held("attempt__user", "attempt__exam__course_id"),
+        attempt="attempt",
+        dated="sent_at",
+        section="commands",
+        exported=("attempt_id", "kind", "text", "minutes", "sent_at", "seen_at", "applied_at"),
     ),
     Event: Rule(
         about=_of("attempt__user"),
         personal={
             "reason_message": Personal(blank="", keep=DataClass.EVENTS),
             "error": Personal(blank="", keep=DataClass.EVENTS),
-            "ip": Personal(blank=None, keep=DataClass.EVENTS),
-            "user_agent": Personal(blank="", keep=DataClass.EVENTS),
+            "ip": Personal(blank=None, keep=DataClass.EVENTS, unsearched=Why.THEIRS),
+            "user_agent": Personal(blank="", keep=DataClass.EVENTS, unsearched=Why.THEIRS),
             "data": Personal(blank={}, keep=DataClass.EVENTS),
         },
         # A sealed log has to show that it was erased, and not altered: hashes are kept in place of what goes. Without
         # the salt, which goes too, they say nothing.
         first=keep_hashes,
         actors=frozenset({"actor_user"}),
-        harmless=frozenset(
-            {
-                *("actor", "severity", "status", "message_id", "stream", "item_id", "backend"),
-                *("salt", "personal_hash", "actor_hash"),
-            }
+        harmless=_harmless(
+            vocabulary="actor severity status",
+            callers="message_id stream",
+            given="item_id backend",
+            ours="salt personal_hash actor_hash",
         ),
+        grows=True,
+        held=_held("attempt__user", "exam__course_id"),
         attempt="attempt",
         dated="received_at",
         section="events",
         exported=("attempt_id", "type", "actor", "at", "item_id", "question_number", "reason_message", "error", "ip"),
     ),
     # Hashes; without the salts of the events, which go, nothing about anybody can be guessed from them.
-    Seal: Rule(fate=Fate.NOBODYS, harmless=frozenset({"previous_root", "root", "packed_places"})),
+    Seal: Rule(fate=Fate.NOBODYS, harmless=_harmless(ours="previous_root root packed_places")),
     # Where copies of what is erased here may still be: they have to be asked for.
     EvidenceCopy: Rule(
         about=_of("attempt__user"),
         actors=frozenset({"by"}),
-        harmless=frozenset({"sha256"}),
+        harmless=_harmless(ours="sha256"),
         section="copies_of_evidence",
         exported=("attempt_id", "at"),
     ),
     Exam: Rule(
         fate=Fate.NOBODYS,
-        harmless=frozenset(
-            {
-                *("course_id", "content_id", "name", "exam_type", "status", "backend", "external_ids", "rules"),
-                *("review_policy", "outage_policy"),
-            }
+        titles=frozenset({"name", "review_policy", "rules"}),
+        harmless=_harmless(
+            given="course_id content_id backend external_ids", vocabulary="exam_type status outage_policy"
         ),
+        held=lambda people, courses: Q(course_id__in=courses),
     ),
-    Circuit: Rule(fate=Fate.NOBODYS, harmless=frozenset({"backend", "last_error"})),
-    SweepCursor: Rule(fate=Fate.NOBODYS, harmless=frozenset({"name", "backend", "position", "last_error"})),
+    Circuit: Rule(fate=Fate.NOBODYS, texts=frozenset({"last_error"}), harmless=_harmless(given="backend")),
+    SweepCursor: Rule(
+        fate=Fate.NOBODYS, texts=frozenset({"last_error"}), harmless=_harmless(given="name backend position")
+    ),
 }
+
+
+def kept_in(history: type[Model], fields: Mapping[str, Personal]) -> dict[str, Personal]:
+    """Those of these fields of which versions are kept, and the reasons of the versions."""
+    known = {one.name for one in history._meta.concrete_fields}
+    return {name: personal for name, personal in {**fields, **HISTORY_PERSONAL}.items() if name in known}
 
 
 def history_of(model: type[Model]) -> type[Model] | None:

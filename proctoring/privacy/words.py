@@ -14,14 +14,19 @@ REMOVED = "[removed]"
 
 
 class Words:
-    def __init__(self, texts: Iterable[str], *, shortest: int = SEARCHABLE, plain: bool = True) -> None:
+    def __init__(
+        self, texts: Iterable[str], *, shortest: int = SEARCHABLE, plain: bool = True, whole: bool = True
+    ) -> None:
         """``plain``: also a single word of letters alone is recognised inside of sentences. It must not be where they
-        are about others: an account may be called “student”."""
-        self.texts = frozenset(text.strip() for text in texts if text and text.strip())
+        are about others: an account may be called “student”. ``whole``: whatever is the whole of a value is recognised.
+        It must not be where things have names: an exam may be called “Student”."""
+        given = frozenset(text.strip() for text in texts if text and text.strip())
+        self.telling = frozenset(text for text in given if len(text) >= shortest and (plain or not text.isalpha()))
+        """Those that are recognised inside of sentences too."""
+        self.texts = given if whole else self.telling
         self._whole = frozenset(text.casefold() for text in self.texts)
         # The longest first, so that a name inside of an address does not leave the rest of it standing.
-        telling = [text for text in self.texts if len(text) >= shortest and (plain or not text.isalpha())]
-        long = sorted(telling, key=len, reverse=True)
+        long = sorted(self.telling, key=len, reverse=True)
         pattern = "|".join(r"\s+".join(map(re.escape, text.split())) for text in long)
         self._inside = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE) if long else None
 

@@ -14,7 +14,7 @@ from proctoring.verify.seals import Chain, Place
 
 LARGEST_KEY = 2**63
 
-PARTS = frozenset({"seal", "public", "salt", "personal", "personal_hash", "removed_by", "actor_user"})
+PARTS = frozenset({"seal", "public", "salt", "personal", "personal_hash", "left", "removed_by", "actor_user"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ def _leaf(row: dict[str, Any]) -> bytes:
         return b""
     is_gone = row["personal_hash"] is not None
     if is_gone and not (row["personal"] is None and row["salt"] is None):
+        return b""
+    if not is_gone and row["left"] is not None:
         return b""
     try:
         inner = _bytes(row["personal_hash"]) if is_gone else personal_hash(_bytes(row["salt"]) or b"", row["personal"])
@@ -127,10 +129,15 @@ class Comparison:
             self._say(ALTERED, event, f"is listed among the leaves as event {place.event}", place)
         if event.removed_by == RETENTION:
             self._say(
-                findings.RETENTION, event, "has lost its personal part to its age; what is left is as it was", place
+                findings.RETENTION, event, "has lost its personal part to its age; what is public is as it was", place
             )
         elif event.removed_by is not None:
-            self._say(findings.ERASED, event, "has an erased personal part; what is left is as it was", place)
+            self._say(
+                findings.ERASED,
+                event,
+                "has lost its personal part, or a name in it, to an erasure; what is public is as it was",
+                place,
+            )
 
     def _take_unsealed(self, event: Row) -> None:
         if event.key <= self._last_unsealed:

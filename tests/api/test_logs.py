@@ -273,6 +273,7 @@ class TestRows:
             "item_id": "i-1",
             "stream": "s",
             "sequence": 3,
+            "connection": "unknown",
             "data": {"a": 1},
         }
 

@@ -20,7 +20,7 @@ from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import Status
 from proctoring.backends.base import Backend
 from proctoring.exams.models import Exam, ExamType
-from proctoring.outbox.models import Delivery
+from proctoring.outbox.models import Delivery, DeliveryStatus
 from tests.api.conftest import WHY, A, Person, created
 from tests.factories import AllowanceFactory, AttemptFactory, ExamFactory, UserFactory
 from tests.hosts import configure
@@ -97,8 +97,8 @@ def test_a_candidates_way_through_an_exam(ada: Person, exam: Exam) -> None:
         (ExamType.TIMED, [9, 7, 7]),
         (ExamType.PROCTORED, [10, 8, 8]),
         (ExamType.PRACTICE, [10, 8, 8]),
-        # Also the profile and its version.
-        (ExamType.ONBOARDING, [12, 10, 10]),
+        # Also the profile, and when it begins its version.
+        (ExamType.ONBOARDING, [12, 9, 9]),
     ],
 )
 def test_the_way_through_each_type_of_exam(
@@ -116,41 +116,92 @@ def test_the_way_through_each_type_of_exam(
 def test_the_way_through_a_resumed_exam_with_every_effect(ada: Person, exam: Exam, settings: Any) -> None:
     configure(settings, HOST="tests.effecting.EffectsHost")
     way(ada, exam)
-    Attempt.objects.update(retry_kind="resume")
-    assert way(ada, exam) == {"create": 11, "start": 8, "submit": 10}
-    Attempt.objects.filter(number=2).update(retry_kind="resume")
-    # The chain is longer than the two that are known: one more than the bound.
-    assert way(ada, exam) == {"create": 11, "start": 8, "submit": 11}
+    for number in range(1, 5):
+        Attempt.objects.filter(number=number).update(retry_kind="resume")
+        # However long the chain has become.
+        assert way(ada, exam) == {"create": 11, "start": 8, "submit": 10}
+
+
+@pytest.mark.parametrize(("told", "submit"), [(DeliveryStatus.DUE, 10), (DeliveryStatus.DONE, 11)])
+def test_the_way_after_a_reset_with_every_effect(
+    told: DeliveryStatus, submit: int, ada: Person, exam: Exam, settings: Any
+) -> None:
+    configure(settings, HOST="tests.effecting.EffectsHost")
+    way(ada, exam)
+    reset_newest(told)
+    # One more than the bound while no worker has sent the withdrawal of what the LMS knows: it is taken back.
+    assert way(ada, exam) == {"create": 10, "start": 8, "submit": submit}
+
+
+def reset_newest(told: DeliveryStatus) -> None:
+    """Staff reset the newest attempt, of which all that was promised is ``told``."""
+    Delivery.objects.update(status=told)
+    Person(UserFactory(is_superuser=True)).post(f"/attempts/{Attempt.objects.latest('pk').pk}/reset/", WHY)
 
 
 def test_onboarding_again(ada: Person) -> None:
-    exam = ExamFactory(course_id=A, exam_type=ExamType.ONBOARDING)
+    exam, elsewhere = (ExamFactory(course_id=A, exam_type=ExamType.ONBOARDING) for _ in range(2))
     way(ada, exam)
-    # One more than the bound: the profile that is there has to be read under its lock before it is changed, and both
-    # it and the attempt have versions.
-    assert way(ada, exam) == {"create": 13, "start": 10, "submit": 10}
+    assert way(ada, exam) == {"create": 11, "start": 9, "submit": 9}
+    # The profile is there although it is the first attempt at this exam: an insert fails, which MariaDB's driver does
+    # not report.
+    create = 11 if connection.vendor == "mysql" else 12
+    assert way(ada, elsewhere) == {"create": create, "start": 9, "submit": 9}
 
 
-def test_creating_otherwise(ada: Person, exam: Exam, settings: Any) -> None:
+@pytest.mark.parametrize("total_seconds", [3600, 4200], ids=["as it was", "with time that staff gave"])
+def test_creating_after_blocked_ones(total_seconds: int, ada: Person, exam: Exam, settings: Any) -> None:
     configure(settings, HOST="tests.effecting.EffectsHost")
-    out = ExamFactory(course_id=A, exam_type=ExamType.PROCTORED, allow_opt_out=True)
-    assert cost(lambda: ada.post(f"/exams/{out.pk}/attempts/", {"proctored": False}), 201) == 12
-    AttemptFactory(exam=exam, user=ada.user, status=Status.ONBOARDING_MISSING)
-    assert cost(lambda: ada.post(f"/exams/{exam.pk}/attempts/"), 201) == 12
-    other = ExamFactory(course_id=A, exam_type=ExamType.PROCTORED)
-    AttemptFactory(exam=other, user=ada.user, status=Status.ONBOARDING_MISSING, total_seconds=4200)
-    # One more than the bound: whether staff had given time, which is not lost, says the ledger alone.
-    assert cost(lambda: ada.post(f"/exams/{other.pk}/attempts/"), 201) == 13
+    facts = {"status": Status.ONBOARDING_MISSING, "total_seconds": total_seconds}
+    AttemptFactory(exam=exam, user=ada.user, **facts)
+    # The ledger alone says whether staff had given time, which is not lost.
+    costs = 11 + (total_seconds > 3600)
+    assert cost(lambda: ada.post(f"/exams/{exam.pk}/attempts/"), 201) == costs
+    Attempt.objects.filter(number=2).update(**facts)
+    assert cost(lambda: ada.post(f"/exams/{exam.pk}/attempts/"), 201) == costs
+    Attempt.objects.filter(number=3).update(**facts)
+    key = {"Idempotency-Key": "once"}
+    assert cost(lambda: ada.post(f"/exams/{exam.pk}/attempts/", {}, **key), 201) == costs + 2
 
 
-def test_past_the_due_date_it_costs_two_more_to_know_who_may_begin(ada: Person) -> None:
-    exam = ExamFactory(course_id=A, due_at=timezone.now() - timedelta(minutes=5))
-    AllowanceFactory(user=ada.user, course_id=A, minutes=60)
-    assert cost(lambda: ada.get(f"/exams/{exam.pk}/access/")) == 5  # bound: 5
-    assert way(ada, exam) == {"create": 11, "start": 7, "submit": 7}
+def test_opting_out(ada: Person, settings: Any) -> None:
+    configure(settings, HOST="tests.effecting.EffectsHost")
+    three = (ExamFactory(course_id=A, exam_type=ExamType.PROCTORED, allow_opt_out=True) for _ in range(3))
+    at_once, later, again = three
+    opt_out = {"proctored": False}
+    assert cost(lambda: ada.post(f"/exams/{at_once.pk}/attempts/", opt_out), 201) == 11
+    attempt = created(ada, later)["id"]
+    assert cost(lambda: ada.post(f"/attempts/{attempt}/decline/")) == 7
+    way(ada, again)
+    reset_newest(DeliveryStatus.DONE)
+    # More than the bound: two steps, of which the second corrects what the LMS was told of the attempt before.
+    assert cost(lambda: ada.post(f"/exams/{again.pk}/attempts/", opt_out), 201) == 14
 
 
-def test_a_key_costs_two_statements(ada: Person, exam: Exam) -> None:
+@pytest.mark.parametrize(("exam_type", "costs"), [(ExamType.PRACTICE, 13), (ExamType.ONBOARDING, 15)])
+def test_whoever_begins_again_before_the_sweep_has_ended_the_attempt_ends_it(
+    exam_type: ExamType, costs: int, ada: Person
+) -> None:
+    exam = ExamFactory(course_id=A, exam_type=exam_type)
+    attempt = created(ada, exam)["id"]
+    ada.post(f"/attempts/{attempt}/start/")
+    Attempt.objects.update(expires_at=timezone.now())
+    # More than the bound: two whole requests in one, at most for the minute until the sweep comes by.
+    assert cost(lambda: ada.post(f"/exams/{exam.pk}/attempts/"), 201) == costs
+
+
+def test_past_the_due_date_it_costs_no_more_to_know_who_may_begin(ada: Person, exam: Exam) -> None:
+    late = ExamFactory(course_id=A, due_at=timezone.now() - timedelta(minutes=5))
+    AllowanceFactory(user=ada.user, course_id=A, minutes=600)
+    assert cost(lambda: ada.get(f"/exams/{late.pk}/access/")) == 5  # bound: 5
+    assert way(ada, late) == {"create": 9, "start": 7, "submit": 7}
+    way(ada, exam)
+    Attempt.objects.update(retry_kind="resume")
+    Exam.objects.filter(pk=exam.pk).update(due_at=late.due_at)
+    assert way(ada, exam) == {"create": 11, "start": 8, "submit": 8}
+
+
+def test_a_key_costs_two_statements_more(ada: Person, exam: Exam) -> None:
     key = {"Idempotency-Key": "once"}
     assert cost(lambda: ada.post(f"/exams/{exam.pk}/attempts/", {}, **key), 201) == 12
     # MariaDB's driver does not report the insert that fails.

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from proctoring.attempts import services
 from proctoring.attempts.access import decide
+from proctoring.attempts.beginnings import Basis
 from proctoring.attempts.closing import is_over
 from proctoring.attempts.creation import create_attempt
 from proctoring.attempts.models import Attempt
@@ -176,6 +177,6 @@ class TestOtherDoors:
     ) -> None:
         exam = ExamFactory(due_at=DUE)
         with django_assert_num_queries(0):
-            assert not is_over(exam, candidate, None, now=TEN)
+            assert not is_over(Basis(exam, candidate, None), now=TEN)
         with django_assert_num_queries(1):
-            assert is_over(exam, candidate, None, now=DUE)
+            assert is_over(Basis(exam, candidate, None), now=DUE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django.utils import timezone
 from proctoring.attempts.effects import follow
 from proctoring.attempts.lifecycle import locked, move
 from proctoring.attempts.models import Attempt
+from proctoring.attempts.services import submit_attempt
 from proctoring.attempts.states import Actor, Status
 from proctoring.backends.types import AttemptReviewed, ReviewStatus
 from proctoring.exams.models import ExamType
@@ -109,6 +111,20 @@ def test_two_parts_of_a_chain_that_are_rejected_at_once_override_the_grade_once(
         assert answers == [None, None], answers
         assert owed() == ["set_credit failed", "override_grade", "invalidate_certificate"]
         assert Delivery.objects.filter(kind="mail").count() == 1
+
+
+def test_a_part_that_is_rejected_while_a_later_one_is_submitted_leaves_the_requirement_failed() -> None:
+    for _ in range(TIMES):
+        Delivery.objects.all().delete()
+        first = AttemptFactory(exam__exam_type=ExamType.PROCTORED, status=Status.TERMINATED, retry_kind="resume")
+        facts = {"exam": first.exam, "user": first.user}
+        second = AttemptFactory(**facts, number=2, status=Status.SUBMITTED, resumed_from=first, retry_kind="resume")
+        third = AttemptFactory(**facts, number=3, status=Status.STARTED, resumed_from=second)
+        submit = partial(submit_attempt, third, by=first.user, now=third.started_at)
+        answers = race(decide(second, Status.REJECTED), submit, decide(first, Status.VERIFIED))
+        assert not [one for one in answers if isinstance(one, Exception)], answers
+        assert owed()[-1] != "set_credit submitted"
+        assert owed().count("set_credit failed") == owed().count("override_grade") == 1
 
 
 def test_two_exams_of_a_course_that_are_accepted_at_once_restore_the_certificate_once() -> None:

@@ -23,7 +23,7 @@ from proctoring.outbox.models import Delivery, DeliveryKind
 from proctoring.outbox.services import claim_due
 from proctoring.reviews.services import receive_review
 from tests.attempts.test_chains import chain
-from tests.effecting import EffectsHost, effects, owed, reread, work
+from tests.effecting import EffectsHost, effects, mails_owed, owed, reread, work
 from tests.factories import TEN, AttemptFactory, DeliveryFactory, ExamFactory, at
 from tests.hosts import configure
 
@@ -280,6 +280,18 @@ def test_a_late_review_of_the_part_that_broke_off_completes_the_verdict(exam: Ex
         receive_review(row, event, message=None, now=LATER)
     assert reread(broken).status == Status.ERROR
     assert owed() == ["set_credit satisfied"]
+
+
+def test_whoever_goes_on_after_a_blocked_attempt_is_not_verified_in_between(
+    exam: Exam, candidate: AbstractUser
+) -> None:
+    first = AttemptFactory(exam=exam, user=candidate, status=Status.SUBMITTED, retry_kind="resume")
+    AttemptFactory(
+        exam=exam, user=candidate, number=2, resumed_from=first, started_at=None, status=Status.ONBOARDING_MISSING
+    )
+    step(first, Status.VERIFIED)
+    assert create_attempt(exam, candidate, now=TEN).number == 3
+    assert (owed(), mails_owed()) == ([], [])
 
 
 def test_a_certificate_stays_invalid_while_another_exam_of_the_course_stands_against_it(

@@ -73,6 +73,17 @@ def test_the_profile_goes_with_the_attempt(exam: Exam, candidate: AbstractUser) 
     assert profile.history.latest().history_change_reason == f"attempt {attempt.pk} is verified"
 
 
+def test_its_history_keeps_what_came_of_each_try(exam: Exam, candidate: AbstractUser) -> None:
+    sit(exam, candidate, ReviewStatus.VIOLATION)
+    attempt = sit(exam, candidate, ReviewStatus.PASSED, 12)
+    record_decision(
+        attempt, Status.SECOND_REVIEW_REQUIRED, by=UserFactory(), actors={Actor.REVIEWER}, reason="", now=at(13, 0)
+    )
+    versions = profile_of(candidate).history.order_by("history_id")
+    assert [row.status for row in versions] == ["setup_started", "rejected", "verified", "submitted"]
+    assert versions.last().approved_at is None
+
+
 def test_how_long_an_approval_holds_is_a_setting(exam: Exam, candidate: AbstractUser, settings: Any) -> None:
     configure(settings, ONBOARDING_VALID_DAYS=10)
     sit(exam, candidate, ReviewStatus.PASSED)

@@ -17,8 +17,8 @@ from proctoring.backends import backends
 from proctoring.backends.live import BookingAnswer, BookingReport, BookingRequest, RatingPage, SessionPage
 from proctoring.backends.types import VendorEvent
 from proctoring.bookings.models import Booking
+from proctoring.exchange import batches, deliveries
 from proctoring.exchange import bookings as exchange
-from proctoring.exchange import deliveries, processing
 from proctoring.exchange.live import RatingList, SessionList
 from proctoring.inbox import services as inbox
 from proctoring.inbox.models import WebhookMessage
@@ -166,8 +166,7 @@ def tell(vendor: Vendor, event: VendorEvent, now: datetime) -> WebhookMessage:
 
 def process(now: datetime) -> None:
     with time_machine.travel(now, tick=False):
-        for message in inbox.claim_due(now=now, limit=50):
-            processing.process(message)
+        batches.process_batch(inbox.claim_due(now=now, limit=50))
 
 
 def read_sessions(now: datetime) -> None:

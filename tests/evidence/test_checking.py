@@ -16,6 +16,7 @@ from proctoring.attempts.models import Attempt, TimeEntry
 from proctoring.attempts.sealing import seal_due
 from proctoring.evidence.signing import public_keys
 from proctoring.logs.models import Event
+from proctoring.logs.services import record
 from proctoring.privacy.erasure import erase_user
 from proctoring.privacy.retention import Sweep
 from proctoring.verify.__main__ import main
@@ -104,7 +105,9 @@ class TestTouchedFiles:
         key = rows_of(path, "events.ndjson")[2]["public"]["id"]
         assert said(path, lambda files: event(files, 2)[part].update({name: value})) == [("altered", key)]
 
-    @pytest.mark.parametrize("change", [{"salt": None}, {"salt": "00"}, {"personal": None}, {"personal_hash": "00"}])
+    @pytest.mark.parametrize(
+        "change", [{"salt": None}, {"salt": "00"}, {"personal": None}, {"personal_hash": "00"}, {"left": {}}]
+    )
     def test_its_proof(self, change: dict[str, Any], path: Path) -> None:
         key = rows_of(path, "events.ndjson")[2]["public"]["id"]
         assert said(path, lambda files: event(files, 2).update(change)) == [("altered", key)]
@@ -296,6 +299,27 @@ class TestErased:
         report = checked(attempt)
         assert report.is_good
         assert [one.kind for one in report.findings] == ["note"]
+
+    def test_somebody_who_is_named_in_words_about_somebody_else(
+        self, attempt: Attempt, clerk: AbstractUser, bundle_of: Bundle
+    ) -> None:
+        named = UserFactory(username="n17", first_name="Zuleika", last_name="Quirrenbach")
+        said = {"reason_code": 10030, "reason_message": "Zuleika Quirrenbach helped", "now": TEN + 6 * DAY}
+        record(attempt, 1017, actor="proctor", **said)  # type: ignore[arg-type]
+        seal_due(now=TEN + 8 * DAY)
+        before = list(attempt.seals.values_list("root", flat=True))
+        erase_user(named, by=clerk, reason="asked", now=TEN + 9 * DAY)
+        path = bundle_of(attempt)
+        report = check(path, roots=before)
+        assert report.is_good
+        assert report.counts == {"erased": 1}
+        [row] = [row for row in rows_of(path, "events.ndjson") if row["personal_hash"]]
+        assert (row["left"]["reason_message"], row["removed_by"]) == ("[removed] helped", "erasure")
+        # And then its own person.
+        erase_user(attempt.user, by=clerk, reason="asked", now=TEN + 9 * DAY)
+        path = bundle_of(attempt)
+        assert check(path, roots=before).is_good
+        assert not any(row["left"] for row in rows_of(path, "events.ndjson"))
 
     def test_erased_is_not_altered_but_altered_is(
         self, attempt: Attempt, clerk: AbstractUser, bundle_of: Bundle

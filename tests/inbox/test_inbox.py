@@ -214,7 +214,7 @@ def test_a_new_id_wakes_the_messages_of_its_vendor_that_wait_for_it() -> None:
         MessageFactory(waits_for="ext-2", next_try_at=at(10, 20)),
         MessageFactory(waits_for="ext-1", next_try_at=at(10, 20), backend="other"),
     )
-    assert inbox.wake_waiting("vendor", "ext-1", now=TEN) == 1
+    assert inbox.wake_waiting("vendor", ["ext-1"], now=TEN) == 1
     assert inbox.claim_due(now=TEN, limit=10) == [waiting]
     for row in (another, foreign):
         row.refresh_from_db()
@@ -276,6 +276,32 @@ def test_claiming_costs_the_same_for_one_message_and_for_two_hundred() -> None:
     one = statements()
     WebhookMessage.objects.bulk_create(MessageFactory.build(pk=None) for _ in range(200))
     assert statements() == one <= 3
+
+
+def test_a_message_that_kills_its_workers_takes_no_other_along() -> None:
+    first, killer, last = (MessageFactory() for _ in range(3))
+    for minute in range(3):
+        # Each time its worker dies, and the leases end.
+        now = at(10, 10 * minute)
+        assert [row.pk for row in inbox.claim_due(now=now, limit=10)] == [first.pk, killer.pk, last.pk]
+    for place, alone in enumerate((first, killer, last)):
+        assert inbox.claim_due(now=at(10, 30, place), limit=10) == [alone]
+
+
+def test_a_fresh_message_is_claimed_without_the_suspect_behind_it() -> None:
+    fresh, suspect = MessageFactory(next_try_at=at(9, 0)), MessageFactory(tries=inbox.SUSPECT)
+    assert inbox.claim_due(now=TEN, limit=10) == [fresh]
+    assert inbox.claim_due(now=TEN, limit=10) == [suspect]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="asks PostgreSQL how it searches")
+def test_the_oldest_of_many_messages_are_found_by_an_index_alone() -> None:
+    WebhookMessage.objects.bulk_create(MessageFactory.build(pk=None) for _ in range(2000))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE proctoring_webhookmessage")
+    plan = WebhookMessage.objects.claimable(TEN).order_by("next_try_at", "pk")[:30].explain()
+    assert "proctoring_message_due" in plan
+    assert "Sort" not in plan
 
 
 @pytest.mark.concurrency

@@ -15,7 +15,7 @@ from proctoring.inbox.models import WebhookMessage
 from proctoring.privacy.erasure import erase_user
 from proctoring.privacy.holds import place_hold, release_hold
 from proctoring.reviews.models import Review
-from tests.factories import TEN, AllowanceFactory, at
+from tests.factories import TEN, AllowanceFactory, BookingFactory, LiveSessionFactory, at
 from tests.privacy.conftest import EMAIL, a_strangers_attempt, receive
 from tests.privacy.dump import dump
 from tests.privacy.vendor import Forgetful
@@ -31,6 +31,12 @@ def refuse_erasure(person: AbstractUser, officer: AbstractUser) -> None:
         erase_user(person, by=officer, reason="asked", now=NOON)
     assert refused.value.code == "legal_hold"
     assert dump() == before
+
+
+def test_a_course_keeps_who_was_booked_there(exam: Exam, zuleika: AbstractUser, officer: AbstractUser) -> None:
+    LiveSessionFactory(booking=BookingFactory(exam=exam), user=zuleika)
+    place_hold(course_id=exam.course_id, by=officer, reason="a case", now=TEN)
+    refuse_erasure(zuleika, officer)
 
 
 @pytest.mark.parametrize("what", ["allowance", "withdrawn", "profile", "approval"])

@@ -146,7 +146,7 @@ class AcsLog(EventLogView):
         else:
             pk = logged_exam(request.user, exam).pk
             scoped, name = self.get_queryset().filter(exam=pk), f"acs-log-exam-{pk}"
-        return self.answer(scoped, row=_row, name=name)
+        return self.answer(scoped, rows=lambda some: [_row(event) for event in some], name=name)
 
     def get_queryset(self) -> QuerySet[Event]:
         included = settings.acs_log_includes

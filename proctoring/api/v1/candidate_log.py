@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import django_filters
@@ -65,10 +66,10 @@ class CandidateLog(EventLogView):
     def list(self, request: Request, pk: str) -> HttpResponseBase:
         attempt = logged_attempt(request.user, pk, candidates_too=True)
 
-        def row(event: Event) -> Row:
-            return candidate_row(event, number=attempt.number)
+        def rows(some: Sequence[Event]) -> Sequence[Row]:
+            return [candidate_row(event, number=attempt.number) for event in some]
 
         events = self.get_queryset().filter(attempt=attempt.pk, type__in=candidate_types())
         theirs = Attempt.objects.filter(exam=attempt.exam_id, user=attempt.user_id)
         siblings = theirs.order_by("number").values("id", "number")
-        return self.answer(events, row=row, name=f"candidate-log-{attempt.pk}", beside={"siblings": siblings})
+        return self.answer(events, rows=rows, name=f"candidate-log-{attempt.pk}", beside={"siblings": siblings})

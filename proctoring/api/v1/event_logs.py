@@ -109,7 +109,7 @@ class EventLogView(ApiViewSet):
         self,
         events: QuerySet[Event],
         *,
-        row: Callable[[Event], Row],
+        rows: Callable[[Sequence[Event]], Sequence[Row]],
         name: str,
         beside: Mapping[str, Any] | None = None,
     ) -> HttpResponseBase:
@@ -118,14 +118,16 @@ class EventLogView(ApiViewSet):
         found = self.filter_queryset(events)
         if export is None:
             page = self.paginate_queryset(found)
-            shown = self.shown(self.get_serializer_class(), [row(event) for event in page or ()], many=True)
+            shown = self.shown(self.get_serializer_class(), rows(page or ()), many=True)
             answer: Response = self.get_paginated_response(shown)
             answer.data |= beside or {}
             return answer
-        rows = _rows(found, row, newest_first=newest_first, language=get_language(), is_flat=export is EXPORTS["csv"])
+        all_rows = _rows(
+            found, rows, newest_first=newest_first, language=get_language(), is_flat=export is EXPORTS["csv"]
+        )
         disposition = content_disposition_header(True, f"{name}.{export.extension}")
         return StreamingHttpResponse(
-            export.pieces(self.columns, rows),
+            export.pieces(self.columns, all_rows),
             content_type=f"{export.content_type}; charset=utf-8",
             headers={"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"},
         )
@@ -138,13 +140,18 @@ class EventLogView(ApiViewSet):
 
 
 def _rows(
-    events: QuerySet[Event], row: Callable[[Event], Row], *, newest_first: bool, language: str | None, is_flat: bool
+    events: QuerySet[Event],
+    rows: Callable[[Sequence[Event]], Sequence[Row]],
+    *,
+    newest_first: bool,
+    language: str | None,
+    is_flat: bool,
 ) -> Iterator[Row]:
     """The language is the reader's: when a file is written, nobody's request says it any more."""
     for batch in batches(events, newest_first=newest_first, size=BATCH):
         with override(language):
-            rows = [row(event) for event in batch]
-        yield from map(_flat, rows) if is_flat else rows
+            shown = rows(batch)
+        yield from map(_flat, shown) if is_flat else shown
 
 
 def _flat(row: Row) -> Row:

@@ -7,11 +7,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework import exceptions, serializers
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from proctoring.api.base import ApiViewSet, refuse, row_id
 from proctoring.api.openapi import operation, path_id
+from proctoring.api.pages import PageHolder, PageToken, refuse_other_page
 from proctoring.api.v1.attempts import TAG
 from proctoring.api.wire import JsonObjectField, UtcDateTimeField
 from proctoring.attempts.models import Attempt
@@ -55,6 +57,9 @@ class TakenSerializer(serializers.Serializer[Any]):
 
 
 class AttemptEvents(ApiViewSet):
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return [PageToken(), *super().get_authenticators()]
+
     @operation(
         "Report what happened: the candidate's page, or the LMS's server",
         description=f"A list of at most {MAX_ROWS} events. Sound ones are stored even when others are refused.",
@@ -65,9 +70,10 @@ class AttemptEvents(ApiViewSet):
         parameters=[path_id()],
     )
     def create(self, request: Request, pk: str) -> Response:
-        attempt = Attempt.objects.select_related("exam").filter(pk=row_id(pk)).first()
+        attempt = Attempt.objects.select_related("exam", "presence").filter(pk=row_id(pk)).first()
         if attempt is None:
             raise exceptions.NotFound
+        refuse_other_page(request, attempt.pk)
         reporter = reporter_of(request, attempt)
         rows = request.data
         if not isinstance(rows, list) or len(rows) > MAX_ROWS or not all(isinstance(row, dict) for row in rows):
@@ -79,13 +85,24 @@ def reporter_of(request: Request, attempt: Attempt) -> Reporter:
     """Raises ``PermissionDenied`` for those who only see the attempt, ``NotFound`` for those who do not."""
     user, course_id = request.user, attempt.exam.course_id
     if attempt.user_id == user.pk:
-        agent = request.META.get("HTTP_USER_AGENT", "").replace("\x00", "")
-        return Reporter(source=Source.PAGE, ip=address_of(request), user_agent=agent)
+        presence = getattr(attempt, "presence", None)
+        return Reporter(
+            source=Source.PAGE,
+            ip=address_of(request),
+            user_agent=browser_of(request),
+            clock_offset_ms=presence.clock_offset_ms if presence else 0,
+        )
+    if isinstance(user, PageHolder):
+        raise exceptions.NotFound
     if reports_for_lms(user, course_id):
         # Its address and browser are not the candidate's, and would read as theirs.
         return Reporter(source=Source.LMS)
     seen = may_watch(user, course_id) or may_view_logs(user, course_id)
     raise exceptions.PermissionDenied if seen else exceptions.NotFound
+
+
+def browser_of(request: Request) -> str:
+    return str(request.META.get("HTTP_USER_AGENT", "").replace("\x00", "")[:400])
 
 
 def address_of(request: Request) -> str | None:

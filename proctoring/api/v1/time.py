@@ -23,6 +23,8 @@ from proctoring.attempts.models import Attempt
 from proctoring.attempts.timing import EntryKind, EntryState
 from proctoring.permissions import is_course_staff
 
+OF_ENTRIES = ("reverses", "accepts", "refuses")
+
 
 class TimeEntrySerializer(serializers.Serializer[Any]):
     """Only `applied` entries count. `reverses` is the id of the entry that this one takes back."""
@@ -46,19 +48,24 @@ class LedgerSerializer(serializers.Serializer[Any]):
 
 
 class CorrectionSerializer(OtherNames):
-    """Either `seconds` to add (negative: to take away), or the id of the entry that it `reverses`. `comment` may be
-    called `note`, as in the ledger."""
+    """One of four: `seconds` to add (negative: to take away), the id of the entry that this one `reverses`, or the id
+    of a proposed entry that is granted (`accepts`) or not (`refuses`). `comment` may be called `note`, as in the
+    ledger."""
 
     other_names = {"note": "comment"}
 
     seconds = serializers.IntegerField(required=False, min_value=-MAX_SECONDS, max_value=MAX_SECONDS)
     reverses = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
+    accepts = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
+    refuses = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
     reason_code = ReasonCodeField(required=False, allow_null=True, default=None)
     comment = serializers.CharField(max_length=MAX_COMMENT)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("seconds" in attrs) == ("reverses" in attrs):
-            refuse({"seconds": _("Name either seconds to add, or the entry that this one reverses.")})
+        if sum(name in attrs for name in ("seconds", *OF_ENTRIES)) != 1:
+            refuse(
+                {"seconds": _("Name either seconds to add, or an entry that this one reverses, accepts or refuses.")}
+            )
         if attrs.get("seconds") == 0:
             refuse({"seconds": _("Must not be 0.")})
         return attrs
@@ -91,23 +98,23 @@ class AttemptTime(ApiViewSet):
         return answer_once(request, now=self.now, act=act)
 
     def _write(
-        self,
-        attempt: Attempt,
-        *,
-        comment: str,
-        reason_code: int | None,
-        seconds: int = 0,
-        reverses: int | None = None,
+        self, attempt: Attempt, *, comment: str, reason_code: int | None, seconds: int = 0, **of_entry: int
     ) -> Attempt:
-        by = self.request.user
-        if reverses is None:
-            return services.correct_time(
-                attempt, seconds=seconds, by=by, reason_code=reason_code, note=comment, now=self.now
-            )
-        entry = attempt.time_entries.filter(pk=reverses).first()
+        why: dict[str, Any] = {
+            "by": self.request.user,
+            "reason_code": reason_code,
+            "note": comment,
+            "now": self.now,
+        }
+        if not of_entry:
+            return services.correct_time(attempt, seconds=seconds, **why)
+        ((verb, key),) = of_entry.items()
+        entry = attempt.time_entries.filter(pk=key).first()
         if entry is None:
-            refuse({"reverses": _("This attempt has no such entry.")})
-        return services.reverse_time(attempt, entry=entry, by=by, reason_code=reason_code, note=comment, now=self.now)
+            refuse({verb: _("This attempt has no such entry.")})
+        if verb == "reverses":
+            return services.reverse_time(attempt, entry=entry, **why)
+        return services.decide_outage(attempt, entry=entry, accept=verb == "accepts", **why)
 
     def _ledger(self, attempt: Attempt) -> Any:
         facts = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import django_filters
@@ -13,8 +14,11 @@ from proctoring.api.openapi import path_id
 from proctoring.api.v1.event_logs import ORDER, EventFilter, EventLogView, NumberFilter, log_operation, logged_attempt
 from proctoring.api.wire import JsonObjectField, UtcDateTimeField
 from proctoring.logs.event_types import EVENT_TYPES, Severity
-from proctoring.logs.models import EventActor
+from proctoring.logs.models import Event, EventActor
 from proctoring.logs.readings import timeline_row
+from proctoring.monitoring.connection import connections_at
+from proctoring.monitoring.quality import Quality, State
+from proctoring.reports.tables import Row
 
 UNKNOWN = "unknown"
 CATEGORIES = (*sorted({one.category for one in EVENT_TYPES.values()}), UNKNOWN)
@@ -22,7 +26,8 @@ CATEGORIES = (*sorted({one.category for one in EVENT_TYPES.values()}), UNKNOWN)
 
 class TimelineRowSerializer(serializers.Serializer[Any]):
     """`at` is what the order goes by: `occurred_at`, where the reporter's clock can be believed. `name` is null for a
-    type that is not known here. `sequence` counts within its `stream`: a missing number is a missing event."""
+    type that is not known here. `sequence` counts within its `stream`: a missing number is a missing event.
+    `connection` is how the candidate's page was connected at that moment."""
 
     id = serializers.IntegerField()
     at = UtcDateTimeField()
@@ -42,6 +47,7 @@ class TimelineRowSerializer(serializers.Serializer[Any]):
     item_id = serializers.CharField(allow_null=True)
     stream = serializers.CharField(allow_null=True)
     sequence = serializers.IntegerField(allow_null=True)
+    connection = serializers.ChoiceField(choices=[*Quality.values, State.LOST.value])
     data = JsonObjectField()  # type: ignore[assignment]  # the contract's name
 
 
@@ -66,4 +72,9 @@ class Timeline(EventLogView):
     def list(self, request: Request, pk: str) -> HttpResponseBase:
         attempt = logged_attempt(request.user, pk)
         events = self.get_queryset().filter(attempt=attempt.pk)
-        return self.answer(events, row=timeline_row, name=f"timeline-{attempt.pk}")
+
+        def rows(some: Sequence[Event]) -> list[Row]:
+            words = connections_at(attempt.pk, some)
+            return [timeline_row(event, connection=word) for event, word in zip(some, words, strict=True)]
+
+        return self.answer(events, rows=rows, name=f"timeline-{attempt.pk}")

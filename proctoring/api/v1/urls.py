@@ -18,12 +18,14 @@ from proctoring.api.v1.catalogues import CATALOGUES, Catalogues
 from proctoring.api.v1.events import AttemptEvents
 from proctoring.api.v1.evidence import Evidence
 from proctoring.api.v1.exams import Exams
+from proctoring.api.v1.heartbeats import Heartbeats
 from proctoring.api.v1.live_sessions import BookingSessions, LiveSessions
 from proctoring.api.v1.onboarding import OnboardingView
 from proctoring.api.v1.ratings import Ratings
 from proctoring.api.v1.registration import CourseExams
 from proctoring.api.v1.reports import CourseReports
 from proctoring.api.v1.reviews import AttemptReviews, Reviews
+from proctoring.api.v1.shared_addresses import SharedAddresses
 from proctoring.api.v1.time import AttemptTime
 from proctoring.api.v1.timeline import Timeline
 from proctoring.api.v1.users import Users
@@ -32,6 +34,7 @@ resources: list[URLPattern] = [
     path("exams/", Exams.as_view({"get": "list", "post": "create"})),
     path("exams/<str:pk>/", Exams.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("exams/<str:pk>/access/", ExamAttempts.as_view({"get": "access"})),
+    path("exams/<str:pk>/shared-addresses/", SharedAddresses.as_view({"get": "retrieve"})),
     path("exams/<str:pk>/attempts/", ExamAttempts.as_view({"post": "create"})),
     path("courses/<path:course_id>/exams/", CourseExams.as_view({"put": "update"})),
     path("courses/<path:course_id>/violation-report/", CourseReports.as_view({"get": "violations"})),
@@ -40,6 +43,7 @@ resources: list[URLPattern] = [
     path("attempts/<str:pk>/", Attempts.as_view({"get": "retrieve"})),
     path("attempts/<str:pk>/time/", AttemptTime.as_view({"get": "retrieve", "post": "create"})),
     path("attempts/<str:pk>/reviews/", AttemptReviews.as_view({"get": "list", "post": "create"})),
+    path("attempts/<str:pk>/heartbeat/", Heartbeats.as_view({"post": "create"})),
     path("attempts/<str:pk>/events/", AttemptEvents.as_view({"post": "create"})),
     path("attempts/<str:pk>/candidate-log/", CandidateLog.as_view({"get": "list"})),
     path("attempts/<str:pk>/evidence/", Evidence.as_view({"get": "retrieve"})),

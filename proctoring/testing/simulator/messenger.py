@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from proctoring.testing.simulator.settings import Settings
 
 FIRST_WAIT, LONGEST_WAIT, GIVE_UP_AFTER = 0.5, 16.0, 120.0
 TIMEOUTS = (2.0, 10.0)
+ANSWER_BYTES = 4096
 STRANGERS_SECRET = "whsec_" + "c29tZWJvZHktZWxzZXMtc2VjcmV0LXNvbWVib2R5"
 
 
@@ -139,9 +141,9 @@ class Messenger:
                 allow_redirects=False,
                 stream=True,
             )
-            answer.close()
         except requests.RequestException as error:
             return {"error": type(error).__name__}
+        _read_shortly(answer)
         return {"status": answer.status_code}
 
     def _strikes(self, kind: str, delivery: Delivery) -> Fault | None:
@@ -154,3 +156,9 @@ class Messenger:
             self._local.session = session
         found: requests.Session = self._local.session
         return found
+
+
+def _read_shortly(answer: requests.Response) -> None:
+    """An answer that was read leaves the connection to the next message; what it says is of no interest."""
+    with answer, suppress(requests.RequestException):
+        next(answer.iter_content(ANSWER_BYTES), None)

@@ -33,7 +33,7 @@ def seal_what_has_ended(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("proctoring", "0003_events"),
+        ("proctoring", "0005_message_due"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,182 @@
+"""``python -m benchmarks.log_readings [EVENTS]``: pages and files of the log's readings as the log grows.
+
+Prints one JSON line: for each reading its first page and one in the middle, at a tenth of ``EVENTS`` (1 000 000) and at
+all of them, in one exam: statements, the median time, and, on PostgreSQL, the buffers and the scans of the plans; the
+ratio of the two sizes. Then the file of all the exam's rows: rows a second, and memory after a tenth and at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmarks import stage
+
+stage.set_up()
+
+# Django is set up: what follows needs it.
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test import Client, override_settings  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from proctoring.attempts.models import Attempt  # noqa: E402
+from proctoring.exams.models import Exam  # noqa: E402
+from proctoring.logs.models import Event  # noqa: E402
+
+ROOT = "/proctoring/api/v1"
+EACH = 1000
+"""Events of an attempt."""
+FLAGS = (4, 5, 16)
+TYPES = (5, 1005, 1005, 1004, 1006, 16, 1003, 4, 1005, 1006)
+"""In turn: three of ten are rows of the ACS log, as the setting leaves it."""
+ROUNDS = 15
+DATABASE = "log"
+
+
+def main(events: int) -> None:
+    with stage.own_database(DATABASE), override_settings(DEBUG=False):
+        client, exam = Client(), _exam()
+        client.force_login(get_user_model().objects.create_superuser("root"))
+        found = {}
+        for size in (events // 10, events):
+            fill(exam, size)
+            found[size] = {name: reading(client, path) for name, path in paths(exam).items()}
+        smaller, larger = found.values()
+        print(
+            json.dumps(
+                {
+                    "scenario": "log_readings",
+                    "database": connection.vendor,
+                    "events": events,
+                    "pages": found,
+                    "time_ratio": {name: ratios(smaller[name], larger[name]) for name in smaller},
+                    "file": file(client, exam),
+                }
+            )
+        )
+
+
+def ratios(smaller: list[dict[str, Any]], larger: list[dict[str, Any]]) -> list[float]:
+    return [round(large["ms"] / small["ms"], 2) for small, large in zip(smaller, larger, strict=True)]
+
+
+def _exam() -> Exam:
+    return Exam.objects.create(
+        course_id="course", content_id="exam", name="Exam", exam_type="timed", status="active", time_limit_minutes=600
+    )
+
+
+def fill(exam: Exam, size: int) -> None:
+    """Bring the log up to ``size``, attempt by attempt."""
+    now = timezone.now()
+    have = Event.objects.count()
+    for number in range(have // EACH, size // EACH):
+        person = get_user_model().objects.create(username=f"candidate{number}", password="!")
+        attempt = Attempt.objects.create(
+            exam=exam, user=person, number=1, backend="null", status="submitted", open_slot=None, started_at=now
+        )
+        Event.objects.bulk_create(_events(attempt, now))
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE proctoring_event" if connection.vendor == "postgresql" else "ANALYZE")
+
+
+def _events(attempt: Attempt, now: datetime) -> Iterator[Event]:
+    for number in range(EACH):
+        moment = now + timedelta(seconds=number)
+        type_ = 1022 if number == 0 else TYPES[number % len(TYPES)]
+        yield Event(
+            exam_id=attempt.exam_id,
+            attempt=attempt,
+            type=type_,
+            actor="vendor" if type_ in FLAGS else "test-taker",
+            **dict.fromkeys(("at", "occurred_at", "received_at"), moment),
+            message_id=str(number),
+            severity="info",
+            status="started",
+            question_number=number % 40,
+            ip="192.0.2.1",
+            data={"to": "good"} if type_ == 1022 else {"choice": "b"},
+        )
+
+
+def paths(exam: Exam) -> dict[str, str]:
+    attempt = Attempt.objects.filter(exam=exam).order_by("pk")[Attempt.objects.count() // 2].pk
+    return {
+        "acs_of_exam": f"{ROOT}/logs/acs/?deliveryId={exam.pk}",
+        "acs_of_attempt": f"{ROOT}/logs/acs/?deliveryExecutionId={attempt}",
+        "candidate_log": f"{ROOT}/attempts/{attempt}/candidate-log/",
+        "timeline": f"{ROOT}/attempts/{attempt}/timeline/",
+    }
+
+
+def reading(client: Client, path: str) -> list[dict[str, Any]]:
+    """The first page, and the one that ten pages later follows."""
+    later = path
+    for _ in range(10):
+        address = urlsplit(client.get(later).json()["next"] or path)
+        later = f"{address.path}?{address.query}"
+    return [page(client, one) for one in (path, later)]
+
+
+def page(client: Client, path: str) -> dict[str, Any]:
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        answer = client.get(path)
+        times.append(time.perf_counter() - began)
+    if answer.status_code != 200 or not answer.json()["results"]:
+        raise RuntimeError(answer.content)
+    with CaptureQueriesContext(connection) as captured:
+        client.get(path)
+    statements = [one["sql"] for one in captured.captured_queries if stage.STATEMENT.match(one["sql"])]
+    of_events = [sql for sql in statements if 'FROM "proctoring_event"' in sql]
+    figures = {"statements": len(statements), "ms": round(1000 * statistics.median(times), 2)}
+    return figures | (plans(of_events) if connection.vendor == "postgresql" else {})
+
+
+def plans(statements: list[str]) -> dict[str, Any]:
+    buffers, scans = 0, set()
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {statement}")
+            lines = [row[0] for row in cursor.fetchall()]
+            # The first line of the plan counts those below it too.
+            first = next(line for line in lines if "Buffers:" in line)
+            buffers += sum(int(number) for number in re.findall(r"(?:hit|read)=(\d+)", first))
+            scans |= {found[0] for line in lines if (found := re.search(r"(?:Index|Seq|Bitmap)[\w ]*Scan[^(]*", line))}
+    return {"buffers": buffers, "scans": sorted(scan.strip() for scan in scans)}
+
+
+def file(client: Client, exam: Exam) -> dict[str, Any]:
+    """All rows of the exam as NDJSON, counted and thrown away."""
+    total = Event.objects.filter(exam=exam, type__in=FLAGS).count()
+    began, rows, memory = time.perf_counter(), 0, {}
+    for piece in client.get(f"{ROOT}/logs/acs/?deliveryId={exam.pk}&export=ndjson").streaming_content:
+        rows += piece.count(b"\n")
+        if "after_a_tenth" not in memory and rows >= total // 10:
+            memory["after_a_tenth"] = _megabytes()
+    seconds = time.perf_counter() - began
+    return {
+        "rows": rows,
+        "rows_a_second": round(rows / seconds),
+        "megabytes": {**memory, "at_the_end": _megabytes()},
+    }
+
+
+def _megabytes() -> float:
+    """The most that this process has had so far."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)

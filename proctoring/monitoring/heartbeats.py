@@ -1,0 +1,139 @@
+"""Heartbeats of candidates' pages: the usual one in one statement, the unusual one under the attempt's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from proctoring.attempts.lifecycle import locked, save
+from proctoring.attempts.models import Attempt
+from proctoring.attempts.outages import settle_outage
+from proctoring.attempts.reporting import report_events
+from proctoring.attempts.states import OPEN
+from proctoring.errors import Conflict
+from proctoring.logs.event_types import Source
+from proctoring.logs.intake import Refused, Reporter, add_rows
+from proctoring.logs.models import Event, EventActor
+from proctoring.logs.services import event_of, record_together
+from proctoring.monitoring.beating import Pulse, Seen, beat
+from proctoring.monitoring.models import Command, Presence, SeenAddress
+from proctoring.monitoring.quality import State
+from proctoring.monitoring.silence import RESTORED, lose
+from proctoring.signals import announce, deadline_changed
+
+QUALITY_CHANGED, ADDRESS_CHANGED = 1022, 1023
+
+MAX_ADDRESSES = 100
+"""Of an attempt: one that comes from more of them is conspicuous enough."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heard:
+    """What a page must know, and which of its events will never be taken."""
+
+    seen: Seen
+    refused: tuple[Refused, ...] = ()
+
+
+def take_heartbeat(
+    attempt_id: int, user_id: Any, pulse: Pulse, rows: Sequence[Any] = (), *, now: datetime, stretch: int = 1
+) -> Heard | None:
+    """Note that the page of this attempt is there, and store the events that it sends along.
+
+    One statement, with events one more, where nothing is out of the ordinary. None where the attempt is not this
+    person's. Raises ``Conflict`` (``attempt_erased``).
+    """
+    if not rows:
+        return _heard(_seen(attempt_id, user_id, pulse, now=now, stretch=stretch))
+    with transaction.atomic():
+        # The row of presence is locked until the events are there: an erasure empties it first, and so comes before
+        # both, and is seen, or after both.
+        seen = _seen(attempt_id, user_id, pulse, now=now, stretch=stretch)
+        if seen is None or seen.attempt.status in OPEN:
+            return _heard(seen, _store(seen.attempt, rows, pulse, now=now) if seen else ())
+    # What comes after the end is written under the attempt's own lock, as everything that a seal has to wait for.
+    return _heard(seen, report_events(seen.attempt, rows, _reporter(pulse), now=now).refused)
+
+
+def _heard(seen: Seen | None, refused: tuple[Refused, ...] = ()) -> Heard | None:
+    return None if seen is None else Heard(seen=seen, refused=refused)
+
+
+def _seen(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int) -> Seen | None:
+    seen = beat(attempt_id, user_id, pulse, now=now, stretch=stretch)
+    return seen or _look_closely(attempt_id, user_id, pulse, now=now, stretch=stretch)
+
+
+def _store(attempt: Attempt, rows: Sequence[Any], pulse: Pulse, *, now: datetime) -> tuple[Refused, ...]:
+    return add_rows(attempt, rows, _reporter(pulse), now=now)
+
+
+def _reporter(pulse: Pulse) -> Reporter:
+    return Reporter(source=Source.PAGE, ip=pulse.ip, user_agent=pulse.user_agent, clock_offset_ms=pulse.clock_offset_ms)
+
+
+def _look_closely(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int) -> Seen | None:
+    attempt = Attempt.objects.select_related("exam").filter(pk=attempt_id, user=user_id).first()
+    if attempt is None:
+        return None
+    with locked(attempt, now=now) as row:
+        if row.erased_at is not None:
+            raise Conflict(_("What was known of this attempt has been erased."), code="attempt_erased")
+        if row.traits.open:
+            _note_presence(row, pulse, now=now, stretch=stretch)
+        waits = row.traits.open and Command.objects.filter(attempt=row.pk, applied_at=None).exists()
+    return Seen(attempt=row, interval_seconds=row.exam.heartbeat_seconds, has_commands=waits)
+
+
+def _note_presence(row: Attempt, pulse: Pulse, *, now: datetime, stretch: int) -> None:
+    """The page is there, whatever was thought of it before."""
+    presence = Presence.objects.select_for_update().filter(attempt=row.pk).first()
+    is_new = presence is None
+    presence = presence or Presence(attempt=row)
+    events = [] if is_new else _restored(row, presence, pulse, now=now)
+    events += _address_news(row, presence, pulse, now=now)
+    if presence.quality != pulse.quality:
+        data = {"from": presence.quality, "to": pulse.quality.value, "round_trip_ms": pulse.round_trip_ms}
+        events.append(event_of(row, QUALITY_CHANGED, actor=EventActor.SYSTEM, now=now, data=data))
+    presence.state, presence.lost_since = State.ONLINE, None
+    presence.interval_seconds = row.exam.heartbeat_seconds
+    presence.expect_next(now, stretch=stretch)
+    presence.ip, presence.user_agent, presence.quality = pulse.ip, pulse.user_agent, pulse.quality
+    presence.clock_offset_ms, presence.round_trip_ms = pulse.clock_offset_ms, pulse.round_trip_ms
+    presence.save(force_insert=is_new)
+    record_together(events)
+
+
+def _restored(row: Attempt, presence: Presence, pulse: Pulse, *, now: datetime) -> list[Event]:
+    """The page is back: what the outage has cost is settled. A silence that no sweep has noticed is noticed here."""
+    lose(row, presence, now=now)
+    if presence.state != State.LOST:
+        return []
+    since, credited = presence.lost_since, 0
+    if row.outage_since is not None:
+        credited = settle_outage(row, until=now)
+        save(row, by=None, reason="connection restored")
+        announce(deadline_changed, attempt=row)
+    seconds = int((now - since).total_seconds()) if since else 0
+    data = {"seconds": seconds, "given_back_seconds": credited, "quality": pulse.quality.value}
+    return [event_of(row, RESTORED, actor=EventActor.SYSTEM, now=now, data=data)]
+
+
+def _address_news(row: Attempt, presence: Presence, pulse: Pulse, *, now: datetime) -> list[Event]:
+    """An address that this attempt has not come from before is remembered, and an event where it is not the first."""
+    if pulse.ip is None or presence.ip == pulse.ip:
+        return []
+    known = set(SeenAddress.objects.filter(attempt=row.pk).values_list("ip", flat=True))
+    if pulse.ip in known or len(known) >= MAX_ADDRESSES:
+        return []
+    SeenAddress.objects.create(attempt=row, exam_id=row.exam_id, ip=pulse.ip, first_seen_at=now)
+    if not known:
+        return []
+    event = event_of(row, ADDRESS_CHANGED, actor=EventActor.SYSTEM, now=now)
+    event.ip, event.user_agent = pulse.ip, pulse.user_agent
+    return [event]
