@@ -59,7 +59,7 @@ test-browser: env-test ## Run the tests of the pages in Chromium (PROCTORING_TES
 	$(WITH) chromium -- $(PYTEST) -m browser $(ARGS)
 
 bench: env-test ## Run the benchmarks: one JSON line each
-	@for one in allowances onboarding_status violation_report booking_sweep ratings_list heartbeats log_readings; do $(RUN) -m benchmarks.$$one || exit 1; done
+	@for one in allowances onboarding_status violation_report evidence booking_sweep ratings_list heartbeats log_readings; do $(RUN) -m benchmarks.$$one || exit 1; done
 
 chaos: env-test ## Book with a vendor that misbehaves and workers that are killed (ARGS="--help")
 	@$(RUN) -m benchmarks.booking_chaos $(ARGS)

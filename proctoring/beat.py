@@ -25,6 +25,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 15.0,
         "options": {"expires": 15},
     },
+    "proctoring-seal-logs": {"task": "proctoring.seal_logs", "schedule": 300.0, "options": {"expires": 300}},
     "proctoring-apply-kept-reviews": {
         "task": "proctoring.apply_kept_reviews",
         "schedule": 60.0,

@@ -144,6 +144,12 @@ class ProctoringSettings:
     keep_events_days: int = 1825
     """After so long what events say of people is blanked: addresses, browsers, words, data. Types and times stay."""
 
+    seal_after_hours: int = 24
+    """So long after the last event of an ended attempt its log is sealed."""
+
+    evidence_keys: tuple[str, ...] = ()
+    """Keys that sign evidence which is handed out, newest first, 32 characters at least. Without one none is."""
+
     send_mail: bool = True
     """Whether candidates get mails about their attempts."""
 

@@ -7,7 +7,7 @@ from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
 from proctoring.invigilation.models import BulkAction, BulkItem
-from proctoring.logs.models import Event
+from proctoring.logs.models import Event, EvidenceCopy, Seal
 from proctoring.monitoring.models import Command, Presence, SeenAddress
 from proctoring.outbox.models import Circuit, Delivery
 from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
@@ -26,6 +26,7 @@ __all__ = [
     "DeletionCertificate",
     "Delivery",
     "Event",
+    "EvidenceCopy",
     "Exam",
     "IdempotencyRecord",
     "LegalHold",
@@ -36,6 +37,7 @@ __all__ = [
     "Rating",
     "Review",
     "ReviewComment",
+    "Seal",
     "SeenAddress",
     "SweepCursor",
     "TimeEntry",

@@ -34,6 +34,9 @@ booking_check_wanted = Signal()
 rating_announced = Signal()
 """``session``: the vendor has a rating of it that is to be fetched."""
 
+log_sealed = Signal()
+"""``seal``: a log was sealed. Its ``root`` is worth most where the owner of this database cannot change it."""
+
 delivery_promised = Signal()
 """``delivery``: a row of the outbox is due."""
 

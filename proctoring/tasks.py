@@ -17,6 +17,7 @@ from django.utils import timezone
 from proctoring.attempts.deadlines import end_overdue
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.onboarding import blocked_in_vain, free_blocked
+from proctoring.attempts.sealing import seal_due
 from proctoring.exchange import batches, bookings, deliveries
 from proctoring.exchange.lists import VendorList
 from proctoring.exchange.live import RatingList, SessionList
@@ -121,6 +122,16 @@ def end_overdue_attempts() -> None:
             last = sweep(now=now, after=last or 0)
             if last is None:
                 break
+
+
+@shared_task(name="proctoring.seal_logs", **OPTIONS)
+def seal_logs() -> None:
+    """Seal the logs of attempts in which nothing has happened for a day."""
+    last: int | None = 0
+    for now in _while_there_is_time():
+        last = seal_due(now=now, after=last or 0)
+        if last is None:
+            break
 
 
 @shared_task(name="proctoring.apply_kept_reviews", **OPTIONS)

@@ -93,6 +93,10 @@ class AttemptFactory(factory.django.DjangoModelFactory[Attempt]):
     def ended_at(self) -> datetime | None:
         return None if self.status in states.OPEN else at(10, 20)
 
+    @factory.lazy_attribute
+    def seal_due_at(self) -> datetime | None:
+        return self.ended_at + timedelta(hours=24) if self.ended_at is not None else None
+
     @factory.post_generation
     def base(attempt: Any, create: bool, extracted: object, **_: object) -> None:  # noqa: N805 - factory-boy's protocol
         if create:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from proctoring.admin.attempt_page import overdue_note, summary, tables
 from proctoring.admin.base import USERNAME, BackendFilter, CourseAdmin, ExamFilter, is_own
+from proctoring.admin.evidence import EvidenceAdmin, evidence_page
 from proctoring.admin.history import HistoryAdmin
 from proctoring.admin.interventions import InterventionAdmin
 from proctoring.admin.presence_rows import ConnectionFilter, connection_in_words
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Attempt)
-class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
+class AttemptAdmin(InterventionAdmin, EvidenceAdmin, CourseAdmin, HistoryAdmin):
     change_form_template = "admin/proctoring/attempt/change_form.html"
     list_display = (
         *("candidate", "status_now", "connection", "verdict", "deadline_now", "exam_and_number", "retries", "vendor"),
@@ -143,6 +144,7 @@ class AttemptAdmin(InterventionAdmin, CourseAdmin, HistoryAdmin):
                 "summary": summary(obj, now),
                 "overdue_note": overdue_note(obj, now),
                 "timezone_note": zone_in_words(),
+                "evidence_page": evidence_page(obj, request.user),
                 "steps": steps_for(obj, request.user, now),
                 "tables": tables(obj, request.user, now),
             }

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from proctoring.attempts import effects, states
 from proctoring.attempts.chronicle import note_step
-from proctoring.attempts.models import Attempt
+from proctoring.attempts.models import Attempt, next_seal
 from proctoring.attempts.outages import settle_outage
 from proctoring.attempts.profiles import note_profile
 from proctoring.attempts.states import Actor, Status, can_become
@@ -81,6 +81,8 @@ def move(
     attempt.open_slot = 1 if new in states.OPEN else None
     if old in states.OPEN and new not in states.OPEN and attempt.ended_at is None:
         attempt.ended_at = now
+    if new not in states.OPEN:
+        attempt.seal_due_at = next_seal(now)
     save(attempt, by=by, reason=reason, versions=versions)
     note_step(attempt, old, new, actor=actor, by=by, reason=reason, now=now, because=because)
     owed = [] if is_followed else effects.owed_after(attempt, old=old, now=now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
@@ -43,6 +43,11 @@ def entry_state_choices() -> list[tuple[str, Any]]:
 
 def new_code() -> str:
     return secrets.token_urlsafe(24)
+
+
+def next_seal(now: datetime) -> datetime:
+    """When a log to which something was added at ``now`` is sealed, if nothing comes after it."""
+    return now + timedelta(hours=settings.seal_after_hours)
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
@@ -164,10 +169,14 @@ class Attempt(models.Model):
     full_name = models.CharField(_("full name"), max_length=255, blank=True)
     erased_at = models.DateTimeField(_("erased at"), null=True, blank=True, editable=False)
     """Since when nothing personal is kept here, nor taken from what a vendor still sends about it."""
+    seal_due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """When the log of an attempt that has ended is to be sealed; null where nothing waits for it."""
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     modified_at = models.DateTimeField(_("modified at"), auto_now=True)
 
-    history = HistoricalRecords(history_change_reason_field=models.TextField(null=True))
+    history = HistoricalRecords(
+        history_change_reason_field=models.TextField(null=True), excluded_fields=["seal_due_at"]
+    )
     objects = AttemptQuerySet.as_manager()
 
     class Meta:
@@ -184,6 +193,7 @@ class Attempt(models.Model):
             models.Index(fields=("status", "closes_at"), name="proctoring_att_closes"),
             models.Index(fields=("started_at",), name="proctoring_att_started"),
             models.Index(fields=("ended_at",), name="proctoring_att_ended"),
+            models.Index(fields=("seal_due_at",), name="proctoring_att_seal_due"),
         )
 
     def __str__(self) -> str:
@@ -217,6 +227,14 @@ class Attempt(models.Model):
             # Nothing ends before it began, even where the due date was moved to before the start.
             return self.closes_at and max(self.started_at, self.closes_at)
         return self.expires_at
+
+    def log_grew(self, now: datetime) -> None:
+        """What was written into the log of an attempt that has ended is to be sealed, too. In the transaction that
+        writes it; a statement where no seal is to come, else none."""
+        if self.open_slot is not None or (self.seal_due_at is not None and self.seal_due_at > now):
+            return
+        self.seal_due_at = next_seal(now)
+        Attempt.objects.filter(pk=self.pk, open_slot=None).update(seal_due_at=self.seal_due_at)
 
     def is_overdue(self, now: datetime) -> bool:
         return self.status_at(now) != self.status

@@ -69,7 +69,8 @@ class _Unsound(Exception):
 
 
 def take_in(attempt: Any, rows: Sequence[Any], reporter: Reporter, *, now: datetime) -> Taken:
-    """Store the sound rows of a batch of at most ``MAX_ROWS``. Two statements, however many.
+    """Store the sound rows of a batch of at most ``MAX_ROWS``. Two statements, however many, and one more where a log
+    that was sealed grows.
 
     A row (JSON) has ``message_id``, ``type``, ``occurred_at``, and may have ``stream``, ``sequence``, ``item_id``,
     ``question_number``, ``error``, ``reason_code``, ``reason_message``, ``data``, ``severity`` (of a vendor's). Rows
@@ -80,16 +81,18 @@ def take_in(attempt: Any, rows: Sequence[Any], reporter: Reporter, *, now: datet
     fresh = _unknown(attempt, kept)
     # Another tab may send the same at this moment: the constraint lets one of the two in.
     Event.objects.bulk_create(fresh, ignore_conflicts=True)
+    if fresh:
+        attempt.log_grew(now)
     return Taken(stored=len(fresh), repeated=len(events) - len(fresh), refused=tuple(refused))
 
 
 def add_rows(attempt: Any, rows: Sequence[Any], reporter: Reporter, *, now: datetime) -> tuple[Refused, ...]:
     """The same without a word on which rows were there already, and so in one statement."""
     events, refused = _sorted_out(attempt, rows, reporter, now=now)
-    Event.objects.bulk_create(
-        [event for event in events if not _is_ours(event, reporter)],
-        ignore_conflicts=True,
-    )
+    kept = [event for event in events if not _is_ours(event, reporter)]
+    Event.objects.bulk_create(kept, ignore_conflicts=True)
+    if kept:
+        attempt.log_grew(now)
     return tuple(refused)
 
 

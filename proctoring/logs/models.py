@@ -1,7 +1,13 @@
-"""``Event``: one fact about an exam or an attempt. Stored once, read in three ways, never changed."""
+"""``Event``: one fact about an exam or an attempt. Stored once, read in three ways, never changed.
+
+``Seal``: that a log was as it is. ``EvidenceCopy``: who took one away.
+"""
 
 from __future__ import annotations
 
+import secrets
+import struct
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from django.conf import settings as django_settings
@@ -10,9 +16,13 @@ from django.utils.translation import gettext_lazy as _
 
 from proctoring.fields import ExactCharField
 from proctoring.logs.event_types import EVENT_TYPES, FIRST_OWN, EventType, Severity
+from proctoring.verify.merkle import ALGORITHM, HASH_BYTES, SALT_BYTES, actor_hash
 
 MAX_TEXT = 4000
 """Characters of a reason or an error."""
+
+PLACE = struct.Struct(f">q{HASH_BYTES}s")
+"""An event's key and its leaf, as a seal keeps them."""
 
 
 class EventActor(models.TextChoices):
@@ -33,8 +43,18 @@ def severity_choices() -> list[tuple[str, Any]]:
     return [(one.value, one.value) for one in Severity]
 
 
+def new_salt() -> bytes:
+    return secrets.token_bytes(SALT_BYTES)
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     """Events are written and read. What age or erasure empties goes past this, through the base manager."""
+
+    def bulk_create(self, objs: Iterable[Event], *args: Any, **kwargs: Any) -> list[Event]:
+        events = list(objs)
+        for event in events:
+            event.commit_to_actor()
+        return super().bulk_create(events, *args, **kwargs)
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise TypeError("Events are never changed.")
@@ -92,6 +112,12 @@ class Event(models.Model):
     user_agent = models.CharField(_("browser"), max_length=400, blank=True)
     data = models.JSONField(_("data"), default=dict, blank=True)
     backend = models.CharField(_("backend"), max_length=100, blank=True)
+    salt = models.BinaryField(null=True, default=new_salt, editable=False)
+    """Keeps what is personal from being guessed from its hash. Goes with what is personal."""
+    personal_hash = models.BinaryField(null=True, editable=False)
+    """Of what was personal, since it was emptied: with it the event's leaf still follows (``sealing.py``)."""
+    actor_hash = models.BinaryField(null=True, editable=False)
+    """Of who acted. The account is the LMS's, which may delete it: the leaf must not change then."""
 
     objects = EventQuerySet.as_manager()
 
@@ -115,7 +141,13 @@ class Event(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise TypeError("Events are never changed.")
+        self.commit_to_actor()
         super().save(*args, **kwargs)
+
+    def commit_to_actor(self) -> None:
+        """Before it is stored."""
+        if self.actor_user_id is not None and self.salt is not None:
+            self.actor_hash = actor_hash(bytes(self.salt), str(self.actor_user_id))
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("Events are never deleted.")
@@ -128,3 +160,90 @@ class Event(models.Model):
     @property
     def is_vendors(self) -> bool:
         return self.type < FIRST_OWN
+
+
+class WriteOnceQuerySet(models.QuerySet[Any]):
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise TypeError("What proves something is never changed.")
+
+    def delete(self) -> NoReturn:
+        raise TypeError("What proves something is never deleted.")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("What proves something is never changed.")
+
+
+class WriteOnce(models.Model):
+    objects = WriteOnceQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("What proves something is never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("What proves something is never deleted.")
+
+
+class Seal(WriteOnce):
+    """The root over some events of an attempt, and over the seal before it. ``sealing.py`` makes them."""
+
+    attempt = models.ForeignKey(
+        "proctoring.Attempt", verbose_name=_("attempt"), on_delete=models.PROTECT, related_name="seals", db_index=False
+    )
+    number = models.PositiveIntegerField(_("number"))
+    """1, 2, … in its attempt."""
+    algorithm = models.PositiveSmallIntegerField(_("algorithm"), default=ALGORITHM)
+    previous_root = models.CharField(_("root before"), max_length=64, blank=True)
+    root = models.CharField(_("root"), max_length=64)
+    count = models.PositiveIntegerField(_("events"))
+    first_event = models.BigIntegerField(_("first event"))
+    last_event = models.BigIntegerField(_("last event"))
+    """Keys, not relations: a seal outlives whatever becomes of its events."""
+    sealed_at = models.DateTimeField(_("sealed at"))
+    packed_places = models.BinaryField(editable=False)
+    """Key and leaf of each event, in their order. The root follows from it; with the root alone nobody could say which
+    event was altered, or that one is missing."""
+
+    class Meta:
+        verbose_name = _("seal")
+        verbose_name_plural = _("seals")
+        ordering = ("attempt", "number")
+        constraints = (models.UniqueConstraint(fields=("attempt", "number"), name="proctoring_seal_once"),)
+
+    def __str__(self) -> str:
+        return f"#{self.number} {self.root[:16]}"
+
+    def places(self) -> Iterator[tuple[int, bytes]]:
+        """Key and leaf of each event."""
+        yield from PLACE.iter_unpack(bytes(self.packed_places))
+
+
+class EvidenceCopy(WriteOnce):
+    """Somebody was handed an attempt's evidence."""
+
+    attempt = models.ForeignKey(
+        "proctoring.Attempt", verbose_name=_("attempt"), on_delete=models.PROTECT, related_name="evidence_copies"
+    )
+    by = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL,
+        verbose_name=_("by"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    at = models.DateTimeField(_("at"))
+    sha256 = models.CharField(_("SHA-256 of the manifest"), max_length=64)
+    """By it a copy that turns up somewhere is known."""
+
+    class Meta:
+        verbose_name = _("copy of evidence")
+        verbose_name_plural = _("copies of evidence")
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}"

@@ -38,7 +38,8 @@ def record(
     """One fact of our own services about an attempt (a row of ``Attempt``) as it is now, in the transaction that makes
     it one.
 
-    ``at``: when it happened, where that was before ``now``. One statement.
+    ``at``: when it happened, where that was before ``now``. One statement, and one more where a log that was sealed
+    grows.
     """
     event = event_of(
         attempt,
@@ -53,15 +54,21 @@ def record(
         data=data,
     )
     event.save(force_insert=True)
+    attempt.log_grew(now)
     return event
 
 
 def record_together(events: Sequence[Event]) -> None:
     """Facts of one moment, in their order. One statement for each ``BATCH`` of them, also on SQLite, for which Django's
-    own insert would be cut far smaller than it has to be."""
+    own insert would be cut far smaller than it has to be; one more for a log that was sealed and grows."""
     fields = [field for field in Event._meta.concrete_fields if not field.primary_key]
+    for event in events:
+        event.commit_to_actor()
     for at in range(0, len(events), BATCH):
         Event._base_manager._insert(events[at : at + BATCH], fields=fields, using=router.db_for_write(Event))  # type: ignore[attr-defined]  # what a model's own save calls
+    for attempt, received_at in {event.attempt: event.received_at for event in events}.items():
+        if attempt is not None:
+            attempt.log_grew(received_at)
 
 
 def event_of(

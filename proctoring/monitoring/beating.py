@@ -20,7 +20,9 @@ from proctoring.exams.models import Exam
 from proctoring.monitoring.models import Command, Presence, milliseconds, patience_ms
 from proctoring.monitoring.quality import Quality, quality_of
 
-KNOWN = frozenset({"id", "exam_id", "user_id", "status", "started_at", "paused_at", "closes_at", "expires_at"})
+KNOWN = frozenset(
+    {"id", "exam_id", "user_id", "open_slot", "status", "started_at", "paused_at", "closes_at", "expires_at"}
+)
 NEEDED_BY_EVENTS = frozenset({"created_at", "erased_at"})
 ATTEMPT_FIELDS = tuple(
     # In the model's order, which is the one that ``from_db`` goes by.

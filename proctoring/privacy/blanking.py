@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,12 +21,14 @@ def blank(
     *,
     now: datetime,
     stamp: str = "",
+    first: Callable[[Collection[int]], None] | None = None,
     dry_run: bool = False,
     **further: object,
 ) -> Iterator[int]:
     """Empty ``fields`` of those ``rows`` that still have something in them; yields the rows of each batch.
 
-    Each batch is a transaction of its own where the caller has none. ``further`` is set in the same statement.
+    Each batch is a transaction of its own where the caller has none. ``further`` is set in the same statement,
+    ``first`` is done before it.
     No version is written: the versions are emptied too, and a certificate says what was done.
     """
     full = rows.filter(_something_in(fields, stamp))
@@ -38,7 +40,14 @@ def blank(
         changes[stamp] = now
     for batch in in_batches(full):
         # Asked again: another run may have been faster, and counts what it did.
-        yield rows.model._base_manager.filter(_something_in(fields, stamp), pk__in=batch).update(**changes)
+        left = rows.model._base_manager.filter(_something_in(fields, stamp), pk__in=batch)
+        if first is None:
+            yield left.update(**changes)
+            continue
+        with transaction.atomic():
+            first(batch)
+            done = left.update(**changes)
+        yield done
 
 
 def delete(rows: QuerySet[Any], *, dry_run: bool = False) -> Iterator[int]:
@@ -76,7 +85,10 @@ def _erasures(
     if history is not None:
         yield history, blank(history._base_manager.filter(about), kept_in(history, rule.personal), now=now)
     if rule.personal:
-        yield model, blank(model._base_manager.filter(about), rule.personal, now=now, stamp=rule.stamp)
+        yield (
+            model,
+            blank(model._base_manager.filter(about), rule.personal, now=now, stamp=rule.stamp, first=rule.first),
+        )
 
 
 def in_batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:

@@ -52,6 +52,8 @@ class Place:
     about: Callable[[int], Q] | None = None
     """The person's own rows that need no search, because all of it is emptied there."""
     held: Callable[[Collection[int], Collection[str]], Q] | None = None
+    first: Callable[[Collection[int]], None] | None = None
+    """What has to be done with a row before it is changed."""
     app: str = ""
     """Whose rows are ours, of a table that is not: what the admin's log is about."""
 
@@ -139,6 +141,8 @@ def remove(found: Keys, said: Said) -> Counter[str]:
     for place in places():
         manager = place.model._base_manager
         for some in in_some(found.get(place.model, [])):
+            if place.first is not None:
+                place.first(some)
             for row in manager.filter(pk__in=some).only(*place.texts, *place.titles):
                 if changes := place.changes(row, said):
                     counts[label(place.model)] += manager.filter(pk=row.pk).update(**changes)
@@ -170,6 +174,7 @@ def _place(model: type[Model], rule: Rule, *, more: tuple[str, ...] = (), grows:
         grows=grows,
         about=rule.about if is_emptied else None,
         held=rule.held,
+        first=rule.first if model in RULES else None,
     )
 
 

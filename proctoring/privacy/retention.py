@@ -47,12 +47,12 @@ class Sweep:
         history = history_of(model)
         if history is not None:
             yield from self._blank(history, _old(history, rule, before), fields)
-        yield from self._blank(model, _old(model, rule, before), fields, stamp=rule.stamp)
+        yield from self._blank(model, _old(model, rule, before), fields, stamp=rule.stamp, first=rule.first)
 
     def _blank(
-        self, model: type[Model], rows: QuerySet[Any], fields: dict[str, Personal], *, stamp: str = ""
+        self, model: type[Model], rows: QuerySet[Any], fields: dict[str, Personal], **more: Any
     ) -> Iterator[tuple[str, int]]:
-        batches = blank(rows, fields, now=self.now, stamp=stamp, dry_run=self.dry_run)
+        batches = blank(rows, fields, now=self.now, dry_run=self.dry_run, **more)
         while True:
             with transaction.atomic():
                 done = next(batches, None)

@@ -73,6 +73,9 @@ class Rule:
     """People and courses under a hold → the rows, of the model and of its history, whose words are kept for a case."""
     stamp: str = ""
     """The field that notes when the personal ones were emptied."""
+    first: Callable[[Collection[int]], None] | None = None
+    """What is done with rows, by their keys, before they are emptied or words are taken out of them, in the same
+    transaction."""
     attempt: str = ""
     """The way to the attempt it belongs to, whose person or course may be under a legal hold."""
     dated: str = ""

@@ -20,7 +20,8 @@ from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
 from proctoring.invigilation.models import BulkAction, BulkItem
-from proctoring.logs.models import Event
+from proctoring.logs.models import Event, EvidenceCopy, Seal
+from proctoring.logs.sealing import keep_hashes
 from proctoring.monitoring.models import Command, Presence, SeenAddress
 from proctoring.outbox.models import Circuit, Delivery, DeliveryTarget
 from proctoring.privacy.models import DeletionCertificate, LegalHold, Pseudonym
@@ -321,14 +322,32 @@ RULES: Mapping[type[Model], Rule] = {
             "user_agent": Personal(blank="", keep=DataClass.EVENTS, unsearched=Why.THEIRS),
             "data": Personal(blank={}, keep=DataClass.EVENTS),
         },
+        # A sealed log has to show that it was erased, and not altered: hashes are kept in place of what goes. Without
+        # the salt, which goes too, they say nothing.
+        first=keep_hashes,
         actors=frozenset({"actor_user"}),
-        harmless=_harmless(vocabulary="actor severity status", callers="message_id stream", given="item_id backend"),
+        harmless=_harmless(
+            vocabulary="actor severity status",
+            callers="message_id stream",
+            given="item_id backend",
+            ours="salt personal_hash actor_hash",
+        ),
         grows=True,
         held=_held("attempt__user", "exam__course_id"),
         attempt="attempt",
         dated="received_at",
         section="events",
         exported=("attempt_id", "type", "actor", "at", "item_id", "question_number", "reason_message", "error", "ip"),
+    ),
+    # Hashes; without the salts of the events, which go, nothing about anybody can be guessed from them.
+    Seal: Rule(fate=Fate.NOBODYS, harmless=_harmless(ours="previous_root root packed_places")),
+    # Where copies of what is erased here may still be: they have to be asked for.
+    EvidenceCopy: Rule(
+        about=_of("attempt__user"),
+        actors=frozenset({"by"}),
+        harmless=_harmless(ours="sha256"),
+        section="copies_of_evidence",
+        exported=("attempt_id", "at"),
     ),
     Exam: Rule(
         fate=Fate.NOBODYS,

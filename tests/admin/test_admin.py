@@ -32,11 +32,13 @@ from .conftest import (
 
 WITHOUT_A_PAGE = {
     "BookingPlan": "shown inside its bookings",
+    "EvidenceCopy": "shown behind its attempt",
     "IdempotencyRecord": "nobody's business but the API's",
     "LiveSession": "shown inside its booking",
     "Pseudonym": "whoever could look them up could undo them",
     "Rating": "shown inside its attempt",
     "ReviewComment": "shown inside its review",
+    "Seal": "shown behind its attempt",
     "SweepCursor": "where a sweep stands",
     "TimeEntry": "shown inside its attempt",
     "VideoView": "shown inside its review",

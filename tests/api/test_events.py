@@ -312,6 +312,7 @@ def test_a_batch_costs_three_statements() -> None:
     door = f"/attempts/{attempt.pk}/events/"
     # Session, person, attempt; its lock; what is known of it; the insert.
     assert cost(lambda: ada.post(door, [event("a")])) == 6
-    assert cost(lambda: ada.post(door, [event(f"m{n}") for n in range(40)])) == 6
+    # Django puts 999 values into one insert on SQLite.
+    assert cost(lambda: ada.post(door, [event(f"m{n}") for n in range(38)])) == 6
     assert cost(lambda: ada.post(door, [event("a")])) == 5
     assert cost(lambda: ada.post(door, [])) == 4

@@ -6,12 +6,13 @@ from django.contrib.auth.models import AbstractUser
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from proctoring.attempts.models import TimeEntry
+from proctoring.attempts.models import Attempt, TimeEntry
 from proctoring.attempts.states import Status
 from proctoring.exams.models import Exam
+from proctoring.logs.models import Event
 from proctoring.privacy.erasure import erase_user
 from proctoring.reviews.models import Review, ReviewComment
-from tests.factories import TEN, AttemptFactory, UserFactory, at
+from tests.factories import TEN, AttemptFactory, EventFactory, UserFactory, at
 
 
 def reviewed(exam: Exam, attempts: int) -> AbstractUser:
@@ -33,5 +34,20 @@ def test_what_is_kept_costs_no_statement_by_the_row(exam: Exam, officer: Abstrac
         person = reviewed(exam, attempts)
         with CaptureQueriesContext(connection) as statements:
             assert erase_user(person, by=officer, reason="asked", now=at(12, 0)).counts["timeentry"] == 5 * attempts
+        costs.append(len(statements))
+    assert costs[1] <= costs[0] <= 120
+
+
+def test_neither_does_an_event(exam: Exam, officer: AbstractUser) -> None:
+    """Each keeps a hash of its own: they are written in batches."""
+    costs = []
+    for attempts in (1, 9):
+        person = reviewed(exam, attempts)
+        for attempt in Attempt.objects.filter(user=person):
+            for _ in range(10):
+                EventFactory(attempt=attempt, ip="192.0.2.7", data={"a": 1})
+        with CaptureQueriesContext(connection) as statements:
+            assert erase_user(person, by=officer, reason="asked", now=at(12, 0)).counts["event"] == 10 * attempts
+        assert not Event.objects.filter(attempt__user=person, personal_hash=None).exists()
         costs.append(len(statements))
     assert costs[1] <= costs[0] <= 120

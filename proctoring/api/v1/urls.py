@@ -19,6 +19,7 @@ from proctoring.api.v1.candidate_log import CandidateLog
 from proctoring.api.v1.catalogues import CATALOGUES, Catalogues
 from proctoring.api.v1.commands import AttemptCommands
 from proctoring.api.v1.events import AttemptEvents
+from proctoring.api.v1.evidence import Evidence
 from proctoring.api.v1.exams import Exams
 from proctoring.api.v1.heartbeats import Heartbeats
 from proctoring.api.v1.live_sessions import BookingSessions, LiveSessions
@@ -53,6 +54,7 @@ resources: list[URLPattern] = [
     path("attempts/<str:pk>/events/", AttemptEvents.as_view({"post": "create"}), name="attempt_events"),
     path("attempts/<str:pk>/candidate-log/", CandidateLog.as_view({"get": "list"})),
     path("attempts/<str:pk>/commands/", AttemptCommands.as_view({"get": "list"})),
+    path("attempts/<str:pk>/evidence/", Evidence.as_view({"get": "retrieve"})),
     path("attempts/<str:pk>/timeline/", Timeline.as_view({"get": "list"})),
     *(path(f"attempts/<str:pk>/{name}/", AttemptActions.as_view({"post": act})) for name, act in ACTIONS.items()),
     path("allowances/", Allowances.as_view({"get": "list", "post": "create"})),
