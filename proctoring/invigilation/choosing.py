@@ -14,6 +14,7 @@ from proctoring.attempts.states import RUNNING, Actor
 from proctoring.errors import NotPermitted, ProctoringError, RuleBroken
 from proctoring.exams.models import Exam
 from proctoring.invigilation.services import capacity
+from proctoring.monitoring.models import page_in_state
 from proctoring.monitoring.quality import State
 from proctoring.permissions import may_watch
 
@@ -75,21 +76,16 @@ def choose_found(exam: Exam, criteria: Mapping[str, Any], *, by: User, now: date
         rows = rows.of_person(str(criteria["user"]))
     if criteria.get("search"):
         rows = rows.of_people_called(criteria["search"])
-    attempts = _in_state(rows, State(criteria["state"]), now) if criteria.get("state") else rows[: MAX_ATTEMPTS + 1]
+    if criteria.get("state"):
+        rows = rows.filter(page_in_state(State(criteria["state"]), now, "presence__"), status__in=RUNNING)
     targets = []
-    for attempt in attempts:
+    for attempt in rows[: MAX_ATTEMPTS + 1]:
         attempt.exam = exam
         targets.append(Target(asked=attempt.pk, attempt=attempt, actor=actor))
         if len(targets) > MAX_ATTEMPTS:
             sentence = _("More than %d attempts at once are too many: narrow the filter.") % MAX_ATTEMPTS
             raise RuleBroken(sentence, code="too_many_attempts")
     return Choice(targets=targets, exam=exam, filter=criteria)
-
-
-def _in_state(rows: AttemptQuerySet, state: State, now: datetime) -> Iterable[Attempt]:
-    """What a reader sees of a page is no column: every running attempt that has one is looked at."""
-    running = rows.filter(status__in=RUNNING, presence__isnull=False).select_related("user", "presence")
-    return (row for row in running.iterator(chunk_size=500) if row.presence.state_at(now) == state)
 
 
 class _Courses:

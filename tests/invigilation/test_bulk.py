@@ -192,6 +192,7 @@ class TestFound:
                 attempt=attempts[name],
                 last_seen_at=seen,
                 interval_seconds=30,
+                late_at_ms=milliseconds(seen) + 150_000,
                 lost_at_ms=milliseconds(seen) + 300_000,
             )
         for state in ("online", "late", "lost"):

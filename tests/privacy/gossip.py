@@ -13,6 +13,7 @@ from django.db.models import Model
 from proctoring.attempts.models import Attempt, OnboardingProfile
 from proctoring.exams.models import Exam
 from proctoring.inbox.models import MessageStatus
+from proctoring.invigilation.models import BulkAction
 from proctoring.monitoring.models import Command
 from proctoring.privacy.certificates import digest, make_certificate
 from proctoring.privacy.holds import place_hold, release_hold
@@ -57,6 +58,9 @@ def _rows_about_others(exam: Exam, person: AbstractUser, officer: AbstractUser) 
     MessageFactory(attempt=attempt, status=MessageStatus.PROCESSED)
     for about in (attempt, None):
         EventFactory(exam=exam, attempt=about, status="")
+    BulkAction.objects.create(by=officer, action="flag", reason_code=10030, created_at=TEN).items.create(
+        asked=attempt.pk, attempt=attempt
+    )
     Command.objects.create(attempt=attempt, kind="message", sent_at=TEN)
     release_hold(place_hold(course_id=exam.course_id, by=officer, reason="x", now=TEN), by=officer, now=at(11, 0))
     make_certificate(CertificateKind.ERASURE, counts={}, now=TEN, subject="of-somebody")
