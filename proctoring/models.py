@@ -6,6 +6,7 @@ from proctoring.bookings.models import Booking, BookingLogEntry, BookingPlan, Li
 from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
+from proctoring.invigilation.models import BulkAction, BulkItem
 from proctoring.logs.models import Event, EvidenceCopy, Seal
 from proctoring.monitoring.models import Command, Presence, SeenAddress
 from proctoring.outbox.models import Circuit, Delivery
@@ -18,6 +19,8 @@ __all__ = [
     "Booking",
     "BookingLogEntry",
     "BookingPlan",
+    "BulkAction",
+    "BulkItem",
     "Circuit",
     "Command",
     "DeletionCertificate",

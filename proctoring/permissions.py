@@ -19,7 +19,7 @@ def is_course_staff(user: User, course_id: str) -> bool:
 
 
 def may_invigilate(user: User, course_id: str) -> bool:
-    """Invigilators pause, resume, extend, terminate and void. Course staff may too."""
+    """Invigilators pause, resume, extend, terminate, void, flag, and speak to candidates. Course staff may too."""
     return host().has_role(user, course_id, Role.INVIGILATOR) or is_course_staff(user, course_id)
 
 
@@ -46,6 +46,17 @@ def reports_for_lms(user: User, course_id: str) -> bool:
 def logged_courses(user: User, field: str) -> Q:
     """The rows whose course (``field``) the person reads the logs of."""
     return _in_courses(user, field, Role.LOG_VIEWER, Role.INVIGILATOR, Role.STAFF)
+
+
+def invigilated_courses(user: User, field: str) -> Q:
+    """The rows whose course (``field``) the person may intervene in."""
+    return _in_courses(user, field, Role.INVIGILATOR, Role.STAFF)
+
+
+def invigilates_somewhere(user: User) -> bool:
+    """Whether there is any course in which the person may intervene."""
+    given = (host().courses_with_role(user, role) for role in (Role.INVIGILATOR, Role.STAFF))
+    return any(courses is None or len(courses) > 0 for courses in given)
 
 
 def may_plan(user: User, course_id: str) -> bool:

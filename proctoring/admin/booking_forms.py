@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy
 
 from proctoring.admin.base import ServiceForm
 from proctoring.admin.booking_filters import planned_exams
-from proctoring.admin.reasons import MAX_COMMENT
 from proctoring.admin.rendering import vendor_name
 from proctoring.allowances.people import UnknownPerson, find_people
 from proctoring.backends import backends
@@ -25,6 +24,7 @@ from proctoring.bookings.planning import MAX_CANDIDATES, Wish
 from proctoring.conf import settings
 from proctoring.errors import UnknownBackend
 from proctoring.exams.models import Exam
+from proctoring.invigilation.actions import MAX_COMMENT
 from proctoring.permissions import may_plan
 
 if TYPE_CHECKING:

@@ -21,11 +21,14 @@ from django.utils.translation import gettext_lazy
 
 from proctoring.admin.base import ProctoringAdmin, holds_anywhere
 from proctoring.admin.reasons import Why
-from proctoring.admin.steps import BULK, STEPS, Step, capacities
+from proctoring.admin.stepping import Step, capacities
+from proctoring.admin.steps import BULK, STEPS
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import Actor
 from proctoring.errors import ProctoringError
 from proctoring.host import Role
+from proctoring.invigilation.bulk import act_on_many
+from proctoring.invigilation.choosing import choose_named
 
 if TYPE_CHECKING:
     from proctoring.host import User
@@ -52,8 +55,22 @@ class InterventionAdmin(ProctoringAdmin):
         if not form.is_valid():
             return self._ask(request, rows, step, form)
         why, now = Why.said(form.cleaned_data), timezone.now()
+        if step.action is not None:
+            return self._do_together(request, rows, step, why)
         self.act_on_each(request, rows, lambda row: step.take(row, by=request.user, why=why, now=now), done=step.done)
         return None
+
+    def _do_together(
+        self, request: HttpRequest, rows: Collection[Attempt], step: Step, why: Why
+    ) -> HttpResponse | None:
+        """Under one record, whose page says what became of each and leads the way back."""
+        try:
+            choice = choose_named((row.pk for row in rows), by=request.user)
+            bulk = act_on_many(choice, step.wish(why), by=request.user)
+        except ProctoringError as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+            return None
+        return redirect("admin:proctoring_bulkaction_change", bulk.pk)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.step_view)

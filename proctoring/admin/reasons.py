@@ -12,10 +12,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from proctoring.attempts.ledger import MAX_SECONDS
+from proctoring.invigilation.actions import MAX_COMMENT, MAX_MESSAGE, MAX_MINUTES
 from proctoring.logs.reason_codes import REASON_CODES
-
-MAX_COMMENT = 2000
-MAX_MINUTES = 1440
 
 CATEGORIES = {
     "ENVIRONMENT": _("Room"),
@@ -34,6 +32,7 @@ class Why:
     minutes: int = 0
     seconds: int = 0
     risk: Decimal = Decimal(0)
+    text: str = ""
 
     @property
     def reason(self) -> str:
@@ -62,7 +61,7 @@ class ReasonForm(forms.Form):
     """Words alone."""
 
     required_css_class = "required"
-    field_order = ["minutes", "seconds", "reason_code", "comment"]
+    field_order = ["text", "minutes", "seconds", "reason_code", "comment"]
     comment = forms.CharField(
         label=_("Reason"),
         max_length=MAX_COMMENT,
@@ -88,6 +87,15 @@ class RiskForm(ReasonForm):
 
 class ExtensionForm(CodedReasonForm):
     minutes = forms.IntegerField(label=_("Minutes"), min_value=1, max_value=MAX_MINUTES)
+
+
+class MessageForm(CodedReasonForm):
+    text = forms.CharField(
+        label=_("Message"),
+        max_length=MAX_MESSAGE,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 40, "class": "vLargeTextField"}),
+        help_text=_("The candidate reads it as it stands here, as plain text."),
+    )
 
 
 class CorrectionForm(ReasonForm):

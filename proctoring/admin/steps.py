@@ -2,99 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from proctoring.admin.reasons import CodedReasonForm, CorrectionForm, ExtensionForm, ReasonForm, RiskForm, Why
+from proctoring.admin.reasons import CorrectionForm, ExtensionForm, MessageForm, ReasonForm, RiskForm
+from proctoring.admin.stepping import Act, Possible, Request, Step, capacities
 from proctoring.attempts import services
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.retries import authorize_resume, can_be_resumed, reset_attempt
 from proctoring.attempts.states import OPEN, TRAITS, Actor, Phase, Status, can_become
-from proctoring.errors import IllegalTransition, NotPermitted
-from proctoring.permissions import is_course_staff, may_invigilate, may_review
+from proctoring.invigilation.actions import Action
+from proctoring.invigilation.services import intervene
 from proctoring.reviews.ratings import set_risk
 from proctoring.reviews.services import record_decision
 
 if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise
-
     from proctoring.host import User
 
 STAFF = (Actor.STAFF,)
 INVIGILATORS = (Actor.STAFF, Actor.PROCTOR)
 JUDGES = (Actor.REVIEWER, Actor.STAFF)
-
-Possible = Callable[[Attempt, Actor, datetime], bool]
-Act = Callable[["Request"], Attempt]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """A step that somebody wants to take: on which attempt, in which capacity, and why."""
-
-    attempt: Attempt
-    actor: Actor
-    by: User
-    why: Why
-    now: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
-    name: str
-    title: _StrPromise
-    explanation: _StrPromise
-    done: _StrPromise
-    actors: tuple[Actor, ...]
-    """In these capacities, the preferred one first."""
-    possible: Possible
-    act: Act
-    form: type[ReasonForm] = CodedReasonForm
-    leads_to: Status | None = None
-    grave: bool = False
-    """Cannot be taken back, or ends the exam: the button says so by its looks and its place."""
-
-    def capacity(self, attempt: Attempt, held: Collection[Actor], now: datetime) -> Actor | None:
-        """In which of the capacities held the step can be taken now; None: in none."""
-        able = (actor for actor in self.actors if actor in held and self.possible(attempt, actor, now))
-        return next(able, None)
-
-    def take(self, attempt: Attempt, *, by: User, why: Why, now: datetime) -> Attempt:
-        """Call the service. Raises ``NotPermitted`` for who has no capacity in the attempt's own course, and what the
-        service raises. A person has no say in the steps of a table that is not theirs, so its refusal is in words."""
-        held = [actor for actor in self.actors if actor in capacities(by, attempt.exam.course_id)]
-        if not held:
-            raise NotPermitted(_("You may not do this in this course."))
-        actor = self.capacity(attempt, held, now)
-        if actor is None and self.leads_to is not None:
-            raise _impossible(attempt.status_at(now), self)
-        try:
-            # Where no capacity suffices, the service finds the better words for why.
-            return self.act(Request(attempt=attempt, actor=actor or held[0], by=by, why=why))
-        except IllegalTransition as refused:
-            if "from" in refused.data:
-                raise _impossible(Status(refused.data["from"]), self) from refused
-            raise
-
-
-def _impossible(status: Status, step: Step) -> IllegalTransition:
-    sentence = _("“%(step)s” is not possible: the attempt is “%(status)s”.")
-    return IllegalTransition(sentence % {"step": step.title, "status": status.label})
-
-
-def capacities(user: User, course_id: str) -> set[Actor]:
-    """In which capacities a person acts on attempts of this course. A vendor's or the system's is never among them."""
-    held = {
-        Actor.STAFF: is_course_staff(user, course_id),
-        Actor.REVIEWER: may_review(user, course_id),
-        Actor.PROCTOR: may_invigilate(user, course_id),
-    }
-    return {actor for actor, holds in held.items() if holds}
 
 
 def steps_for(attempt: Attempt, user: User, now: datetime) -> list[Step]:
@@ -112,6 +41,10 @@ def _by_table(new: Status) -> Possible:
 
 def _while_open(attempt: Attempt, actor: Actor, now: datetime) -> bool:
     return attempt.status_at(now) in OPEN
+
+
+def _always(attempt: Attempt, actor: Actor, now: datetime) -> bool:
+    return True
 
 
 def _until_decided(attempt: Attempt, actor: Actor, now: datetime) -> bool:
@@ -139,24 +72,6 @@ def _resettable(attempt: Attempt, actor: Actor, now: datetime) -> bool:
     return not newer and not (attempt.status == Status.VOIDED and attempt.retry_kind == RetryKind.FRESH)
 
 
-def _pause(ask: Request) -> Attempt:
-    return services.pause_attempt(ask.attempt, by=ask.by, actor=ask.actor, reason=ask.why.reason, now=ask.now)
-
-
-def _resume(ask: Request) -> Attempt:
-    why = ask.why
-    return services.resume_attempt(
-        ask.attempt, by=ask.by, actor=ask.actor, reason=why.comment, reason_code=why.reason_code, now=ask.now
-    )
-
-
-def _extend(ask: Request) -> Attempt:
-    code, note = ask.why.reason_code or 0, ask.why.comment
-    return services.extend_time(
-        ask.attempt, minutes=ask.why.minutes, by=ask.by, reason_code=code, note=note, now=ask.now
-    )
-
-
 def _correct(ask: Request) -> Attempt:
     why = ask.why
     return services.correct_time(
@@ -170,14 +85,6 @@ def _ready(ask: Request) -> Attempt:
 
 def _fail(ask: Request) -> Attempt:
     return services.report_error(ask.attempt, by=ask.by, actor=ask.actor, detail=ask.why.reason, now=ask.now)
-
-
-def _terminate(ask: Request) -> Attempt:
-    return services.terminate_attempt(ask.attempt, by=ask.by, actor=ask.actor, reason=ask.why.reason, now=ask.now)
-
-
-def _void(ask: Request) -> Attempt:
-    return services.void_attempt(ask.attempt, by=ask.by, actor=ask.actor, reason=ask.why.reason, now=ask.now)
 
 
 def _submit(ask: Request) -> Attempt:
@@ -199,6 +106,14 @@ def _rate(ask: Request) -> Attempt:
     return set_risk(ask.attempt, ask.why.risk, by=ask.by, now=ask.now).attempt
 
 
+def _intervene(action: Action) -> Act:
+    def act(ask: Request) -> Attempt:
+        wish = STEPS[action.value].wish(ask.why)
+        return intervene(ask.attempt, wish, by=ask.by, actor=ask.actor, now=ask.now)
+
+    return act
+
+
 def _decide(verdict: Status) -> Act:
     def act(ask: Request) -> Attempt:
         return record_decision(ask.attempt, verdict, by=ask.by, actors={ask.actor}, reason=ask.why.reason, now=ask.now)
@@ -214,7 +129,8 @@ _ALL = (
         done=gettext_lazy("extended."),
         actors=INVIGILATORS,
         possible=_while_open,
-        act=_extend,
+        act=_intervene(Action.EXTEND),
+        action=Action.EXTEND,
         form=ExtensionForm,
     ),
     Step(
@@ -224,7 +140,8 @@ _ALL = (
         done=gettext_lazy("paused."),
         actors=INVIGILATORS,
         possible=_by_table(Status.PAUSED),
-        act=_pause,
+        act=_intervene(Action.PAUSE),
+        action=Action.PAUSE,
         leads_to=Status.PAUSED,
     ),
     Step(
@@ -234,8 +151,42 @@ _ALL = (
         done=gettext_lazy("resumed."),
         actors=INVIGILATORS,
         possible=_by_table(Status.STARTED),
-        act=_resume,
+        act=_intervene(Action.RESUME),
+        action=Action.RESUME,
         leads_to=Status.STARTED,
+    ),
+    Step(
+        name="message",
+        title=gettext_lazy("Send a message"),
+        explanation=gettext_lazy("The candidate’s page shows it within a few seconds."),
+        done=gettext_lazy("the message is on its way."),
+        actors=INVIGILATORS,
+        possible=_while_open,
+        act=_intervene(Action.MESSAGE),
+        action=Action.MESSAGE,
+        form=MessageForm,
+    ),
+    Step(
+        name="flag",
+        title=gettext_lazy("Flag"),
+        explanation=gettext_lazy("This moment is marked in the log. The candidate hears nothing of it."),
+        done=gettext_lazy("flagged."),
+        actors=INVIGILATORS,
+        possible=_always,
+        act=_intervene(Action.FLAG),
+        action=Action.FLAG,
+    ),
+    Step(
+        name="reload",
+        title=gettext_lazy("Load the page again"),
+        explanation=gettext_lazy(
+            "The candidate’s page loads again. What was entered there is kept by the LMS, or lost."
+        ),
+        done=gettext_lazy("the page is told to load again."),
+        actors=INVIGILATORS,
+        possible=_while_open,
+        act=_intervene(Action.RELOAD),
+        action=Action.RELOAD,
     ),
     Step(
         name="ready",
@@ -350,7 +301,8 @@ _ALL = (
         done=gettext_lazy("terminated."),
         actors=INVIGILATORS,
         possible=_by_table(Status.TERMINATED),
-        act=_terminate,
+        act=_intervene(Action.TERMINATE),
+        action=Action.TERMINATE,
         leads_to=Status.TERMINATED,
         grave=True,
     ),
@@ -374,7 +326,8 @@ _ALL = (
         done=gettext_lazy("voided."),
         actors=INVIGILATORS,
         possible=_by_table(Status.VOIDED),
-        act=_void,
+        act=_intervene(Action.VOID),
+        action=Action.VOID,
         leads_to=Status.VOIDED,
         grave=True,
     ),
@@ -382,5 +335,11 @@ _ALL = (
 
 STEPS = {step.name: step for step in _ALL}
 
-BULK = tuple(STEPS[name] for name in ("authorize_resume", "reset", "extend", "void"))
+BULK = tuple(
+    STEPS[name]
+    for name in (
+        *("pause", "resume", "extend", "message", "flag", "reload", "terminate", "void"),
+        *("authorize_resume", "reset"),
+    )
+)
 """What the list offers for several attempts at once."""

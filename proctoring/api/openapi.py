@@ -75,6 +75,8 @@ SETTINGS: dict[str, Any] = {
         "ReviewStatus": "proctoring.reviews.models.ReviewStatus",
         "ReviewSource": "proctoring.reviews.models.ReviewSource",
         "RatingSource": "proctoring.reviews.models.RatingSource",
+        "InvigilatorAction": "proctoring.invigilation.actions.Action",
+        "CommandKind": "proctoring.monitoring.models.CommandKind",
     },
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": True,
     "CAMELIZE_NAMES": False,

@@ -12,7 +12,7 @@ from proctoring.attempts.states import BLOCKED, DECIDED, OPEN, SETUP, Actor, Sta
 from proctoring.attempts.timing import EntryKind
 from proctoring.logs.models import Event, EventActor
 from proctoring.logs.reason_codes import REASON_CODES
-from proctoring.logs.services import event_of, record, record_together
+from proctoring.logs.services import event_of, record_together
 
 if TYPE_CHECKING:
     from proctoring.host import User
@@ -98,11 +98,26 @@ def note_time(
     now: datetime,
 ) -> None:
     """Somebody gave time, or corrected it."""
-    is_extra = kind == EntryKind.EXTRA_TIME and seconds > 0
-    record(
+    event = time_event(attempt, kind, seconds, by=by, reason_code=reason_code, note=note, now=now)
+    event.save(force_insert=True)
+
+
+def time_event(
+    attempt: Attempt,
+    kind: EntryKind,
+    seconds: int,
+    *,
+    by: User | None,
+    now: datetime,
+    reason_code: int | None = None,
+    note: str = "",
+) -> Event:
+    """The same, not saved yet. What an allowance gives is extra time too; what it takes away is a correction."""
+    is_extra = kind in (EntryKind.EXTRA_TIME, EntryKind.ALLOWANCE) and seconds > 0
+    return event_of(
         attempt,
         EXTRA_TIME if is_extra else TIME_CORRECTED,
-        actor=EventActor.PROCTOR,
+        actor=EventActor.PROCTOR if by is not None else EventActor.SYSTEM,
         by=by,
         now=now,
         reason_code=reason_code,

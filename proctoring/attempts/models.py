@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
@@ -59,6 +60,23 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         attempt of the same person at the same exam exists)."""
         newer = self.model.objects.filter(exam=OuterRef("exam"), user=OuterRef("user"), number__gt=OuterRef("number"))
         return self.select_related("exam", "user").annotate(has_successor=Exists(newer))
+
+    def of_person(self, name: str) -> AttemptQuerySet:
+        """By the user name, or the id."""
+        who = Q(**{f"user__{get_user_model().USERNAME_FIELD}": name})
+        if name.isascii() and name.isdigit() and len(name) <= 18:
+            who |= Q(user_id=int(name))
+        return self.filter(who)
+
+    def of_people_called(self, text: str) -> AttemptQuerySet:
+        """By the beginning of a name or an address only: a search inside of them would read the whole table of
+        accounts."""
+        model = get_user_model()
+        known = {field.name for field in model._meta.get_fields()}
+        wanted = Q(pk__in=())
+        for field in sorted({model.USERNAME_FIELD, model.get_email_field_name(), "first_name", "last_name"} & known):
+            wanted |= Q(**{f"user__{field}__istartswith": text})
+        return self.filter(wanted)
 
     def newest_each(self) -> AttemptQuerySet:
         """The newest attempt of each person and exam."""

@@ -16,11 +16,13 @@ from simple_history.utils import bulk_update_with_history
 from proctoring.allowances.computation import in_force
 from proctoring.allowances.models import Allowance
 from proctoring.attempts import states
+from proctoring.attempts.chronicle import time_event
 from proctoring.attempts.ledger import Sums, apply_sums, missing_seconds, sums_of
 from proctoring.attempts.lifecycle import settle_deadline
 from proctoring.attempts.models import Attempt, TimeEntry
 from proctoring.attempts.timing import EntryKind
 from proctoring.exams.models import Exam
+from proctoring.logs.services import record_together
 from proctoring.signals import announce, deadline_changed
 
 if TYPE_CHECKING:
@@ -103,11 +105,12 @@ def _attach_exams(rows: Sequence[Attempt]) -> None:
 def _post_differences(
     rows: Sequence[Attempt], sums: dict[int, Sums], posting: Posting, *, by: User | None, now: datetime
 ) -> None:
-    """Adds what it writes to ``sums``."""
+    """Adds what it writes to ``sums``. In the log, too, of those whose clock has begun: before, nothing has happened
+    that a log would be read for."""
     of_person: dict[object, list[Allowance]] = defaultdict(list)
     for allowance in posting.allowances:
         of_person[allowance.user_id].append(allowance)
-    entries = []
+    entries, events = [], []
     for row in rows:
         rules = in_force(of_person[row.user_id], row.exam_id, row.exam.course_id)
         seconds = missing_seconds(row, sums[row.pk], rules)
@@ -115,7 +118,10 @@ def _post_differences(
             sums[row.pk] = sums[row.pk].with_allowance(seconds)
             note = posting.note(row)
             entries.append(TimeEntry(attempt=row, kind=EntryKind.ALLOWANCE, seconds=seconds, at=now, by=by, note=note))
+            if row.status in states.RUNNING:
+                events.append(time_event(row, EntryKind.ALLOWANCE, seconds, by=by, note=note, now=now))
     TimeEntry.objects.bulk_create(entries, batch_size=BATCH)
+    record_together(events)
 
 
 def _derive(

@@ -39,12 +39,27 @@ def send_command(
     now: datetime,
     text: str = "",
     minutes: int | None = None,
+    reason_code: int | None = None,
+    comment: str = "",
 ) -> Command:
-    """Tell the page with its next heartbeat. In the transaction of what the command is about; two statements."""
+    """Tell the page with its next heartbeat. In the transaction of what the command is about; two statements.
+
+    ``reason_code`` and ``comment`` are for the log alone: why it was sent, where nothing else says so.
+    """
     command = Command.objects.create(attempt=attempt, kind=kind, text=text, minutes=minutes, by=by, sent_at=now)
-    data = {"command": command.pk, "kind": kind.value}
-    actor = EventActor.SYSTEM if by is None else EventActor.PROCTOR
-    record(attempt, SENT, actor=actor, by=by, now=now, reason_message=text, extra_minutes=minutes, data=data)
+    # The minutes are no extra time of this event's: the step before it has them, and sums must not count them twice.
+    told = {"text": text, "minutes": minutes}
+    data = {"command": command.pk, "kind": kind.value, **{name: value for name, value in told.items() if value}}
+    record(
+        attempt,
+        SENT,
+        actor=EventActor.SYSTEM if by is None else EventActor.PROCTOR,
+        by=by,
+        now=now,
+        reason_code=reason_code,
+        reason_message=comment or text,
+        data=data,
+    )
     return command
 
 

@@ -19,6 +19,7 @@ from proctoring.bookings.models import Booking, BookingLogEntry, BookingPlan, Li
 from proctoring.exams.models import Exam
 from proctoring.idempotency.models import IdempotencyRecord
 from proctoring.inbox.models import SweepCursor, WebhookMessage
+from proctoring.invigilation.models import BulkAction, BulkItem
 from proctoring.logs.models import Event, EvidenceCopy, Seal
 from proctoring.logs.sealing import keep_hashes
 from proctoring.monitoring.models import Command, Presence, SeenAddress
@@ -55,6 +56,15 @@ def _held_booking(people: Collection[int], courses: Collection[str]) -> Q:
 def _deliveries_of(user: int) -> Q:
     attempts = Attempt.objects.filter(user=user).order_by().values("pk")
     return Q(target=DeliveryTarget.USER, target_id=user) | Q(target=DeliveryTarget.ATTEMPT, target_id__in=attempts)
+
+
+def _bulk_actions_about(user: int) -> Q:
+    return Q(pk__in=BulkItem.objects.filter(attempt__user=user).order_by().values("bulk"))
+
+
+def _bulk_actions_held(people: Collection[int], courses: Collection[str]) -> Q:
+    theirs = Q(attempt__user__in=people) | Q(attempt__exam__course_id__in=courses)
+    return Q(pk__in=BulkItem.objects.filter(theirs).order_by().values("bulk"))
 
 
 HISTORY_PERSONAL: Mapping[str, Personal] = MappingProxyType({"history_change_reason": Personal(blank=None)})
@@ -281,6 +291,27 @@ RULES: Mapping[type[Model], Rule] = {
         dated="sent_at",
         section="commands",
         exported=("attempt_id", "kind", "text", "minutes", "sent_at", "seen_at", "applied_at"),
+    ),
+    # Whom it was meant for may stand in what was looked for, and in the words. These are in each attempt's history and
+    # log as well, so that nobody else's evidence goes with them; an export has them from there.
+    BulkAction: Rule(
+        about=_bulk_actions_about,
+        personal={
+            "filter": Personal(blank={}, keep=DataClass.EVENTS),
+            "comment": Personal(blank="", keep=DataClass.EVENTS),
+            "text": Personal(blank="", keep=DataClass.EVENTS),
+            "undo_comment": Personal(blank="", keep=DataClass.EVENTS),
+        },
+        actors=frozenset({"by", "undone_by"}),
+        harmless=_harmless(vocabulary="action"),
+        held=_bulk_actions_held,
+        attempt="items__attempt",
+        dated="created_at",
+    ),
+    BulkItem: Rule(
+        about=_of("attempt__user"),
+        # The details are the sentences of rules.
+        harmless=_harmless(vocabulary="result code detail undo_result undo_code undo_detail"),
     ),
     Event: Rule(
         about=_of("attempt__user"),

@@ -23,6 +23,7 @@ from proctoring.exams.models import Exam
 from proctoring.exams.services import create_exam
 from proctoring.inbox.models import WebhookMessage
 from proctoring.inbox.services import store_message
+from proctoring.invigilation.models import BulkAction, BulkItem
 from proctoring.logs.models import Event
 from proctoring.outbox.models import Circuit, Delivery, DeliveryStatus, DeliveryTarget, Operation
 from proctoring.outbox.services import promise_call
@@ -185,6 +186,15 @@ def make_event(attempt: Attempt, type_: int = 16, **fields: Any) -> Event:
     return Event.objects.create(exam=attempt.exam, attempt=attempt, type=type_, **{**given, **fields})
 
 
+def make_bulk_action(attempt: Attempt, **fields: Any) -> BulkAction:
+    """Somebody flagged this attempt, and another that they named was not found."""
+    given = {"action": "flag", "exam": attempt.exam, "reason_code": NOISE, "created_at": timezone.now()}
+    bulk = BulkAction.objects.create(**{**given, **fields})
+    BulkItem.objects.create(bulk=bulk, asked=attempt.pk, attempt=attempt, result="done")
+    BulkItem.objects.create(bulk=bulk, asked=10**9, result="refused", code="not_found", detail=HOSTILE)
+    return bulk
+
+
 def rows_of_a_course(course_id: str, prefix: str, status: str = "submitted") -> dict[str, Any]:
     """A row of each model that has a page, about one candidate of this course."""
     now = timezone.now()
@@ -203,6 +213,7 @@ def rows_of_a_course(course_id: str, prefix: str, status: str = "submitted") -> 
         "attempt": attempt,
         "booking": booking,
         "bookinglogentry": make_entry(booking, comment=f"{prefix} note", session=booking.sessions.get()),
+        "bulkaction": make_bulk_action(attempt, comment=f"{prefix} note", filter={"search": f"{name}-candidate"}),
         "circuit": make_circuit(),
         "deletioncertificate": DeletionCertificate.objects.create(kind="erasure", made_at=now, digest="0" * 64),
         "delivery": make_delivery(attempt),
@@ -232,7 +243,7 @@ def step_address(attempt: Attempt, step: str) -> str:
 
 
 def say(reason: str = "fire alarm", **fields: Any) -> dict[str, Any]:
-    return {"comment": reason, "reason_code": NOISE, "minutes": 10, "seconds": 90, **fields}
+    return {"comment": reason, "reason_code": NOISE, "minutes": 10, "seconds": 90, "text": "Please sit down.", **fields}
 
 
 def take(client: Client, attempt: Attempt, step: str, **fields: Any) -> Any:

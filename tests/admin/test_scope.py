@@ -56,6 +56,9 @@ GUESSES = (
     "resumed_from__user__username",
     "retry_granted_by__username",
     "granted_by__username",
+    "by__username",
+    "items__attempt__user__username",
+    "items__asked",
     "sessions__user__username",
     "sessions__sealed_join_url__startswith",
     "plan__exam__course_id",
@@ -159,7 +162,9 @@ def test_stranger_finds_the_row_on_no_page(
     if hasattr(type(row), "history"):
         pages.append(("simple_history", row.pk, type(row).history.filter(id=row.pk).latest().pk))  # type: ignore[attr-defined]
     if model == "attempt":
-        pages += [("step", row.pk, step) for step in ("extend", "void", "verify")]
+        pages += [("step", row.pk, step) for step in ("extend", "message", "flag", "reload", "void", "verify")]
+    if model == "bulkaction":
+        pages.append(("undo", row.pk))
     if model == "booking":
         pages += [("step", row.pk, step) for step in BOOKING_STEPS]
     before = everything()
@@ -235,7 +240,7 @@ def test_stranger_can_do_nothing_to_the_row(
     row = hidden[model]
     before = everything()
     for action in actions_of(model, boss):
-        fields = {"comment": "x", "reason_code": 10030, "minutes": 5, "confirmed": "yes", "post": "yes"}
+        fields = {"comment": "x", "reason_code": 10030, "minutes": 5, "text": "x", "confirmed": "yes", "post": "yes"}
         for extra in ({}, {"select_across": "1"}):
             form = {"action": action, ACTION_CHECKBOX_NAME: [row.pk], **fields, **extra}
             response = stranger.post(url(model, "changelist"), form)
@@ -344,8 +349,8 @@ def test_the_apps_page_and_the_index_name_nothing_hidden(
 @pytest.mark.parametrize(
     ("role", "open_to"),
     [
-        (Role.STAFF, {"attempt", "booking", "bookinglogentry", "exam", "review"}),
-        (Role.INVIGILATOR, {"attempt", "review"}),
+        (Role.STAFF, {"attempt", "booking", "bookinglogentry", "bulkaction", "exam", "review"}),
+        (Role.INVIGILATOR, {"attempt", "bulkaction", "review"}),
         (Role.REVIEWER, {"attempt", "review"}),
         (Role.PLANNER, {"booking", "bookinglogentry"}),
         (Role.SERVICE_DESK, {"booking", "bookinglogentry"}),
@@ -355,7 +360,7 @@ def test_role_opens_its_own_courses_pages(
     enter: Callable[..., Client], hidden: dict[str, Model], own: dict[str, Model], role: Role, open_to: set[str]
 ) -> None:
     person = enter((OWN, role))
-    for model in ("attempt", "booking", "bookinglogentry", "exam", "review"):
+    for model in ("attempt", "booking", "bookinglogentry", "bulkaction", "exam", "review"):
         listed = person.get(url(model, "changelist"))
         assert (listed.status_code == 200) is (model in open_to)
         assert (person.get(url(model, "change", own[model].pk)).status_code == 200) is (model in open_to)

@@ -21,7 +21,9 @@ from tests.hosts import ScriptedHost
 pytestmark = pytest.mark.usefixtures("lms")
 
 OWNERS = ["launch", "start", "stop", "submit", "decline", "error", "acknowledge"]
-INVIGILATORS = ["pause", "resume", "terminate", "void", "extend"]
+INVIGILATORS = ["pause", "resume", "terminate", "void", "extend", "message", "flag", "reload"]
+MORE = {"minutes": 5, "text": "Please sit down."}
+"""What some of them need beside a reason."""
 STAFFS = ["authorize-resume", "ready", "reset"]
 
 
@@ -58,7 +60,7 @@ class TestWhoMay:
     def test_the_candidate_cannot_intervene_and_hears_so_before_the_body_is_read(
         self, candidate: Person, attempt: Attempt, action: str
     ) -> None:
-        refused(run(candidate, attempt, action, **WHY, minutes=5), 403, "permission_denied")
+        refused(run(candidate, attempt, action, **WHY, minutes=5, text="Hello"), 403, "permission_denied")
         refused(candidate.raw("POST", f"/attempts/{attempt.pk}/{action}/", "{"), 403, "permission_denied")
 
     @pytest.mark.parametrize("action", [*INVIGILATORS, *STAFFS])
@@ -97,7 +99,7 @@ class TestReasons:
     def test_a_person_names_a_known_cause_and_says_why(
         self, staff: Person, attempt: Attempt, action: str, body: dict[str, Any], fields: set[str]
     ) -> None:
-        answer = refused(staff.post(f"/attempts/{attempt.pk}/{action}/", {"minutes": 5, **body}), 400, "invalid")
+        answer = refused(staff.post(f"/attempts/{attempt.pk}/{action}/", {**MORE, **body}), 400, "invalid")
         assert set(answer["errors"]) == fields
         attempt.refresh_from_db()
         assert attempt.status == Status.CREATED
@@ -206,6 +208,30 @@ class TestInvigilator:
         attempt = AttemptFactory(exam=exam, user=candidate.user, status=Status.SUBMITTED)
         refused(run(proctor, attempt, "extend", minutes=5, **WHY), 409, "attempt_closed")
 
+    def test_a_message_reaches_the_page_with_its_next_heartbeat(
+        self, proctor: Person, candidate: Person, attempt: Attempt
+    ) -> None:
+        run(candidate, attempt, "start")
+        assert run(proctor, attempt, "message", text="Please sit down.", **WHY).json()["status"] == "started"
+        beat = candidate.post(f"/attempts/{attempt.pk}/heartbeat/", {"sequence": 1}).json()
+        assert [(one["kind"], one["text"]) for one in beat["commands"]] == [("message", "Please sit down.")]
+
+    @pytest.mark.parametrize("text", ["", "   ", "x" * 1001, None, ["x"], "nul\x00"])
+    def test_a_message_is_a_text(self, proctor: Person, attempt: Attempt, text: object) -> None:
+        body = refused(run(proctor, attempt, "message", text=text, **WHY), 400, "invalid")
+        assert list(body["errors"]) == ["text"]
+
+    @pytest.mark.parametrize("action", ["message", "reload"])
+    def test_an_attempt_that_has_ended_hears_nothing(self, proctor: Person, exam: Exam, action: str) -> None:
+        ended = AttemptFactory(exam=exam, status=Status.SUBMITTED)
+        refused(run(proctor, ended, action, **MORE, **WHY), 409, "attempt_closed")
+
+    def test_a_flag_tells_the_candidate_nothing(self, proctor: Person, candidate: Person, attempt: Attempt) -> None:
+        run(candidate, attempt, "start")
+        assert run(proctor, attempt, "flag", **WHY).status_code == 200
+        assert candidate.post(f"/attempts/{attempt.pk}/heartbeat/", {}).json()["commands"] == []
+        assert candidate.get(f"/attempts/{attempt.pk}/candidate-log/").json()["results"][0]["action"] == "Exam started"
+
     @pytest.mark.parametrize(("action", "status"), [("terminate", "terminated"), ("void", "voided")])
     def test_ending(self, proctor: Person, attempt: Attempt, action: str, status: str) -> None:
         assert run(proctor, attempt, action, **WHY).json()["status"] == status
@@ -284,13 +310,13 @@ class TestStaff:
 class TestOnesOwnAttempt:
     """A teaching assistant who sits an exam of the course is a candidate there and nothing else."""
 
-    @pytest.mark.parametrize("action", ["pause", "resume", "terminate", "void", "extend", "authorize-resume", "reset"])
+    @pytest.mark.parametrize("action", [*INVIGILATORS, "authorize-resume", "reset"])
     def test_nobody_intervenes_in_their_own_attempt(
         self, person: Callable[..., Person], exam: Exam, action: str
     ) -> None:
         assistant = person(Role.STAFF, Role.INVIGILATOR)
         own = AttemptFactory(exam=exam, user=assistant.user, status=Status.STARTED)
-        answer = assistant.post(f"/attempts/{own.pk}/{action}/", {**WHY, "minutes": 5})
+        answer = assistant.post(f"/attempts/{own.pk}/{action}/", {**WHY, **MORE})
         assert (answer.status_code, answer.json()["code"]) == (403, "own_attempt")
         answer = assistant.post(f"/attempts/{own.pk}/time/", {"seconds": 600, **WHY})
         assert (answer.status_code, answer.json()["code"]) == (403, "own_attempt")

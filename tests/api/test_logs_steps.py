@@ -57,11 +57,16 @@ class TestSteps:
             ("test-taker", login, "start", None, "interacting"),
             ("test-taker", login, "navigation", None, "interacting"),
             ("proctor", name, "pause", None, "suspended"),
+            # Beside each step, that the page was told.
+            ("proctor", name, "log", None, "suspended"),
             ("proctor", name, "resume", None, "interacting"),
+            ("proctor", name, "log", None, "interacting"),
             ("proctor", name, "update", 10, "interacting"),
+            ("proctor", name, "log", None, "interacting"),
             ("test-taker", login, "submission", None, "closed"),
         ]
-        said = [(row["reasonCode"], row["reasonMessage"]) for row in reversed(acs(viewer, pk, actor="proctor"))]
+        steps = [row for row in reversed(acs(viewer, pk, actor="proctor")) if row["action"] != "log"]
+        said = [(row["reasonCode"], row["reasonMessage"]) for row in steps]
         assert said[0] == (10040, "Fuse")
         assert said[2] == (10040, "Lost time")
         assert said[1][1] == "Mended"
@@ -76,7 +81,7 @@ class TestSteps:
             "Exam completed",
         ]
         types = [row["type"] for row in timeline(viewer, pk, order="oldest")]
-        assert types == [1001, 1002, 1004, 1005, 1006, 1010, 1011, 1012, 1007]
+        assert types == [1001, 1002, 1004, 1005, 1006, 1010, 1050, 1011, 1050, 1012, 1050, 1007]
 
     def test_why_somebody_let_the_clock_run_again(
         self, candidate: Person, proctor: Person, viewer: Person, exam: Exam
@@ -109,7 +114,7 @@ class TestSteps:
             assert [row["action"] for row in found] == [action for action, _ in steps]
             assert {(row["reasonMessage"], row["actor"]) for row in found} == {(comment, "proctor")}
             assert [row["action"] for row in candidate_log(viewer, one)] == candidates
-        assert [row["type"] for row in timeline(viewer, pk)] == [1016, 1013, 1002, 1001]
+        assert [row["type"] for row in timeline(viewer, pk)] == [1016, 1050, 1013, 1002, 1001]
         assert [row["type"] for row in timeline(viewer, second)] == [1015, 1001]
 
     def test_an_error_and_a_verdict(self, candidate: Person, reviewer: Person, viewer: Person, proctored: Exam) -> None:

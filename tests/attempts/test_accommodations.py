@@ -25,9 +25,14 @@ from proctoring.attempts.states import Actor, Status
 from proctoring.errors import Conflict, InvalidInput, NotPermitted, RuleBroken
 from proctoring.exams.models import Exam, ExamStatus
 from proctoring.host import Role
+from proctoring.logs.models import Event
 from proctoring.signals import deadline_changed
 from tests.attempts.granting import entries, grant, minutes, now_of, started, times
 from tests.factories import TEN, AllowanceFactory, AttemptFactory, ExamFactory, UserFactory, at
+
+
+def times_in_log(attempt: Attempt) -> list[Event]:
+    return list(Event.objects.filter(attempt=attempt, type__in=(1012, 1062)).order_by("pk"))
 
 
 class TestFollowing:
@@ -66,6 +71,20 @@ class TestFollowing:
         assert (newest.history_user, newest.history_change_reason) == (staff, "allowances changed")
         assert (newest.expires_at, newest.total_seconds) == (at(11, 15), 4500)
         assert heard == [(attempt.pk, at(11, 15))]
+
+    def test_the_log_of_a_running_attempt_says_what_was_given_and_taken(
+        self, candidate: AbstractUser, staff: AbstractUser
+    ) -> None:
+        attempt, waiting = started(candidate), AttemptFactory(user=candidate, status="created")
+        outcome = grant(attempt.exam, candidate, minutes(10), staff, at(10, 10), course=True)
+        assert outcome.allowance is not None
+        withdraw_allowance(outcome.allowance, by=staff, now=at(10, 20))
+        told = [(one.type, one.extra_minutes, one.data["seconds"]) for one in times_in_log(attempt)]
+        assert told == [(1012, 10, 600), (1062, None, -600)]
+        (given, taken) = times_in_log(attempt)
+        assert (given.actor_user, given.at, given.reason_message) == (staff, at(10, 10), "allowance granted: +10 min")
+        assert (taken.status, taken.data["kind"]) == (Status.STARTED, "allowance")
+        assert not times_in_log(waiting)
 
     def test_only_the_difference_is_posted(self, candidate: AbstractUser, staff: AbstractUser) -> None:
         attempt = started(candidate)

@@ -22,6 +22,8 @@ from proctoring.attempts.lifecycle import refuse_own
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.retries import authorize_resume, reset_attempt, restart_sample
 from proctoring.attempts.states import Actor
+from proctoring.invigilation.actions import MAX_COMMENT, MAX_MESSAGE, MAX_MINUTES, Action, Wish
+from proctoring.invigilation.services import capacity, intervene
 from proctoring.logs.reason_codes import REASON_CODES
 from proctoring.permissions import is_course_staff, may_invigilate
 
@@ -39,12 +41,13 @@ ACTIONS = {
     "terminate": "terminate",
     "void": "void",
     "extend": "extend",
+    "message": "message",
+    "flag": "flag",
+    "reload": "reload",
     "authorize-resume": "authorize_resume",
     "ready": "ready",
 }
 """The address's word → the method that answers."""
-
-MAX_COMMENT = 2000
 
 
 @extend_schema_field({"type": "integer", "enum": sorted(REASON_CODES)})
@@ -73,7 +76,13 @@ class OptionalReasonSerializer(serializers.Serializer[Any]):
 
 
 class ExtensionSerializer(ReasonSerializer):
-    minutes = serializers.IntegerField(min_value=1, max_value=1440)
+    minutes = serializers.IntegerField(min_value=1, max_value=MAX_MINUTES)
+
+
+class MessageSerializer(ReasonSerializer):
+    """`text` is plain, and for the candidate; the reason is for the log."""
+
+    text = serializers.CharField(max_length=MAX_MESSAGE)
 
 
 class IncidentSerializer(serializers.Serializer[Any]):
@@ -81,13 +90,11 @@ class IncidentSerializer(serializers.Serializer[Any]):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Intervention:
-    """What somebody other than the candidate wants, in which capacity, and why."""
+class StaffsStep:
+    """What staff want, and why."""
 
-    actor: Actor
     reason_code: int = 0
     comment: str = ""
-    minutes: int = 0
 
     @property
     def reason(self) -> str:
@@ -149,55 +156,42 @@ class AttemptActions(ApiViewSet):
 
     @persons_action("Stop the clock")
     def pause(self, request: Request, pk: str) -> Response:
-        attempt, step = self._intervention(pk)
-        return self._answer(
-            services.pause_attempt(attempt, by=request.user, actor=step.actor, reason=step.reason, now=self.now)
-        )
+        return self._intervene(pk, Action.PAUSE)
 
     @persons_action("Let the clock run again")
     def resume(self, request: Request, pk: str) -> Response:
-        attempt, step = self._intervention(pk)
-        return self._answer(
-            services.resume_attempt(
-                attempt,
-                by=request.user,
-                actor=step.actor,
-                reason=step.comment,
-                reason_code=step.reason_code,
-                now=self.now,
-            )
-        )
+        return self._intervene(pk, Action.RESUME)
 
     @persons_action("End the attempt against the candidate's will")
     def terminate(self, request: Request, pk: str) -> Response:
-        attempt, step = self._intervention(pk)
-        return self._answer(
-            services.terminate_attempt(attempt, by=request.user, actor=step.actor, reason=step.reason, now=self.now)
-        )
+        return self._intervene(pk, Action.TERMINATE)
 
     @persons_action("Annul the attempt; the candidate gets no other")
     def void(self, request: Request, pk: str) -> Response:
-        attempt, step = self._intervention(pk)
-        return self._answer(
-            services.void_attempt(attempt, by=request.user, actor=step.actor, reason=step.reason, now=self.now)
-        )
+        return self._intervene(pk, Action.VOID)
 
     @persons_action("Grant minutes to this attempt", body=ExtensionSerializer, parameters=[IDEMPOTENCY_KEY])
     def extend(self, request: Request, pk: str) -> Response:
-        attempt, step = self._intervention(pk, ExtensionSerializer)
+        attempt, actor = self._as_invigilator(pk)
+        wish = Wish(action=Action.EXTEND, **self.read(ExtensionSerializer))
 
         def act() -> tuple[int, Any]:
-            extended = services.extend_time(
-                attempt,
-                minutes=step.minutes,
-                by=request.user,
-                reason_code=step.reason_code,
-                note=step.comment,
-                now=self.now,
-            )
+            extended = intervene(attempt, wish, by=request.user, actor=actor, now=self.now)
             return 200, self.shown(AttemptSerializer, extended)
 
         return answer_once(request, now=self.now, act=act)
+
+    @persons_action("Show the candidate a message", body=MessageSerializer)
+    def message(self, request: Request, pk: str) -> Response:
+        return self._intervene(pk, Action.MESSAGE, MessageSerializer)
+
+    @persons_action("Mark this moment; the candidate hears nothing of it")
+    def flag(self, request: Request, pk: str) -> Response:
+        return self._intervene(pk, Action.FLAG)
+
+    @persons_action("Have the candidate's page load again")
+    def reload(self, request: Request, pk: str) -> Response:
+        return self._intervene(pk, Action.RELOAD)
 
     @persons_action("Let the candidate go on in a new attempt with the time that was left")
     def authorize_resume(self, request: Request, pk: str) -> Response:
@@ -210,7 +204,7 @@ class AttemptActions(ApiViewSet):
         attempt = visible_attempt(request.user, pk)
         step = self._by_staff(attempt, OptionalReasonSerializer)
         return self._answer(
-            services.mark_ready(attempt, by=request.user, actor=step.actor, reason=step.reason, now=self.now)
+            services.mark_ready(attempt, by=request.user, actor=Actor.STAFF, reason=step.reason, now=self.now)
         )
 
     def _own(self, pk: str) -> Attempt:
@@ -219,22 +213,25 @@ class AttemptActions(ApiViewSet):
             raise exceptions.PermissionDenied
         return attempt
 
-    def _intervention(
-        self, pk: str, body: type[serializers.Serializer[Any]] = ReasonSerializer
-    ) -> tuple[Attempt, Intervention]:
+    def _as_invigilator(self, pk: str) -> tuple[Attempt, Actor]:
         attempt = visible_attempt(self.request.user, pk)
-        course_id = attempt.exam.course_id
-        if not may_invigilate(self.request.user, course_id):
+        if not may_invigilate(self.request.user, attempt.exam.course_id):
             raise exceptions.PermissionDenied
         refuse_own(attempt, self.request.user)
-        actor = Actor.STAFF if is_course_staff(self.request.user, course_id) else Actor.PROCTOR
-        return attempt, Intervention(actor=actor, **self.read(body))
+        return attempt, capacity(self.request.user, attempt.exam.course_id)
 
-    def _by_staff(self, attempt: Attempt, body: type[serializers.Serializer[Any]] = ReasonSerializer) -> Intervention:
+    def _intervene(
+        self, pk: str, action: Action, body: type[serializers.Serializer[Any]] = ReasonSerializer
+    ) -> Response:
+        attempt, actor = self._as_invigilator(pk)
+        wish = Wish(action=action, **self.read(body))
+        return self._answer(intervene(attempt, wish, by=self.request.user, actor=actor, now=self.now))
+
+    def _by_staff(self, attempt: Attempt, body: type[serializers.Serializer[Any]] = ReasonSerializer) -> StaffsStep:
         if not is_course_staff(self.request.user, attempt.exam.course_id):
             raise exceptions.PermissionDenied
         refuse_own(attempt, self.request.user)
-        return Intervention(actor=Actor.STAFF, **self.read(body))
+        return StaffsStep(**self.read(body))
 
     def _answer(self, attempt: Attempt) -> Response:
         return Response(self.shown(AttemptSerializer, attempt))

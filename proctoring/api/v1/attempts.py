@@ -6,8 +6,7 @@ from typing import Any
 
 import django_filters
 from django import forms
-from django.contrib.auth import get_user_model
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -20,7 +19,7 @@ from proctoring.api.idempotency import answer_once
 from proctoring.api.openapi import IDEMPOTENCY_KEY, operation, path_id
 from proctoring.api.pagination import Pages
 from proctoring.api.v1.representation import AttemptSerializer
-from proctoring.api.wire import MAX_ID, TrueOrFalseField, UtcDateTimeField, is_id
+from proctoring.api.wire import MAX_ID, TrueOrFalseField, UtcDateTimeField
 from proctoring.attempts.access import current_attempt, decide
 from proctoring.attempts.creation import create_attempt
 from proctoring.attempts.models import Attempt
@@ -83,20 +82,10 @@ class AttemptFilter(django_filters.FilterSet):
         return queryset.in_status(value, self.request.parser_context["view"].now)
 
     def of_user(self, queryset: Any, name: str, value: str) -> Any:
-        who = Q(**{f"user__{get_user_model().USERNAME_FIELD}": value})
-        if is_id(value):
-            who |= Q(user_id=int(value))
-        return queryset.filter(who)
+        return queryset.of_person(value)
 
     def found(self, queryset: Any, name: str, value: str) -> Any:
-        """By the beginning only: a search inside of names would read the whole table of accounts."""
-        model = get_user_model()
-        known = {field.name for field in model._meta.get_fields()}
-        names = {model.USERNAME_FIELD, model.get_email_field_name(), "first_name", "last_name"} & known
-        wanted = Q(pk__in=())
-        for field in sorted(names):
-            wanted |= Q(**{f"user__{field}__istartswith": value})
-        return queryset.filter(wanted)
+        return queryset.of_people_called(value)
 
     def newest(self, queryset: Any, name: str, value: bool) -> Any:
         return queryset.newest_each() if value else queryset

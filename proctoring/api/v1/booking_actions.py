@@ -13,13 +13,13 @@ from rest_framework.response import Response
 
 from proctoring.api.base import ApiViewSet
 from proctoring.api.openapi import operation, path_id
-from proctoring.api.v1.actions import MAX_COMMENT
 from proctoring.api.v1.booking_shapes import TAG, BookingSerializer, for_showing, visible_booking
 from proctoring.api.wire import TrueOrFalseField
 from proctoring.bookings import services
 from proctoring.bookings.models import Booking
 from proctoring.bookings.states import Actor
 from proctoring.errors import IllegalTransition, ProctoringError, RuleBroken
+from proctoring.invigilation.actions import MAX_COMMENT
 from proctoring.permissions import may_plan, sits_at_service_desk
 
 ACTIONS = ("schedule", "cancel", "check", "confirm", "reject")

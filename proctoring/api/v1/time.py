@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from proctoring.api.base import ApiViewSet, refuse
 from proctoring.api.idempotency import answer_once
 from proctoring.api.openapi import IDEMPOTENCY_KEY, operation, path_id
-from proctoring.api.v1.actions import MAX_COMMENT, ReasonCodeField
+from proctoring.api.v1.actions import ReasonCodeField
 from proctoring.api.v1.attempts import TAG, visible_attempt
 from proctoring.api.v1.representation import PersonSerializer, running_deadline
 from proctoring.api.wire import MAX_ID, OtherNames, UtcDateTimeField
@@ -21,6 +21,7 @@ from proctoring.attempts.ledger import MAX_SECONDS
 from proctoring.attempts.lifecycle import refuse_own
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.timing import EntryKind, EntryState
+from proctoring.invigilation.actions import MAX_COMMENT
 from proctoring.permissions import is_course_staff
 
 OF_ENTRIES = ("reverses", "accepts", "refuses")

@@ -1,5 +1,6 @@
 """Addresses of version 1. ``resources`` is what the OpenAPI description describes."""
 
+from django.db.transaction import non_atomic_requests
 from django.urls import URLPattern, path, re_path
 
 from proctoring.api.base import NothingHere
@@ -13,8 +14,10 @@ from proctoring.api.v1.booking_actions import ACTIONS as BOOKING_ACTIONS
 from proctoring.api.v1.booking_actions import BookingActions
 from proctoring.api.v1.booking_log import BookingLog, CourseBookingLog
 from proctoring.api.v1.bookings import Bookings
+from proctoring.api.v1.bulk_actions import BulkActions
 from proctoring.api.v1.candidate_log import CandidateLog
 from proctoring.api.v1.catalogues import CATALOGUES, Catalogues
+from proctoring.api.v1.commands import AttemptCommands
 from proctoring.api.v1.events import AttemptEvents
 from proctoring.api.v1.evidence import Evidence
 from proctoring.api.v1.exams import Exams
@@ -40,12 +43,17 @@ resources: list[URLPattern] = [
     path("courses/<path:course_id>/violation-report/", CourseReports.as_view({"get": "violations"})),
     path("attempts/", Attempts.as_view({"get": "list"})),
     path("attempts/active/", Attempts.as_view({"get": "active"})),
+    # Each attempt has a transaction of its own: a host's ATOMIC_REQUESTS would make one of all, with all their locks.
+    path("attempts/actions/", non_atomic_requests(BulkActions.as_view({"get": "list", "post": "create"}))),
+    path("attempts/actions/<str:pk>/", BulkActions.as_view({"get": "retrieve"})),
+    path("attempts/actions/<str:pk>/undo/", non_atomic_requests(BulkActions.as_view({"post": "undo"}))),
     path("attempts/<str:pk>/", Attempts.as_view({"get": "retrieve"})),
     path("attempts/<str:pk>/time/", AttemptTime.as_view({"get": "retrieve", "post": "create"})),
     path("attempts/<str:pk>/reviews/", AttemptReviews.as_view({"get": "list", "post": "create"})),
     path("attempts/<str:pk>/heartbeat/", Heartbeats.as_view({"post": "create"})),
     path("attempts/<str:pk>/events/", AttemptEvents.as_view({"post": "create"})),
     path("attempts/<str:pk>/candidate-log/", CandidateLog.as_view({"get": "list"})),
+    path("attempts/<str:pk>/commands/", AttemptCommands.as_view({"get": "list"})),
     path("attempts/<str:pk>/evidence/", Evidence.as_view({"get": "retrieve"})),
     path("attempts/<str:pk>/timeline/", Timeline.as_view({"get": "list"})),
     *(path(f"attempts/<str:pk>/{name}/", AttemptActions.as_view({"post": act})) for name, act in ACTIONS.items()),

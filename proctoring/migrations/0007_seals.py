@@ -33,7 +33,7 @@ def seal_what_has_ended(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("proctoring", "0005_message_due"),
+        ("proctoring", "0006_bulk_actions"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
