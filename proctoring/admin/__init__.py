@@ -1,8 +1,8 @@
 """The Django admin: one module a feature. Like every door it parses, authorises, calls one service, and renders.
 
-``TimeEntry``, ``Seal`` and ``EvidenceCopy`` are shown with their attempt, ``LiveSession`` and ``BookingPlan`` inside
-their booking, ``BulkItem`` inside its bulk action. Two have no page at all: ``IdempotencyRecord`` is nobody's business
-but the API's, and whoever could look up a ``Pseudonym`` could undo it.
+``TimeEntry``, ``Command``, ``Presence``, ``SeenAddress``, ``Seal`` and ``EvidenceCopy`` are shown with their attempt,
+``LiveSession`` and ``BookingPlan`` inside their booking, ``BulkItem`` inside its bulk action. Two have no page at all:
+``IdempotencyRecord`` is nobody's business but the API's, and whoever could look up a ``Pseudonym`` could undo it.
 """
 
 from proctoring.admin import (

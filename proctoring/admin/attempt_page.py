@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from proctoring.admin.base import is_own
 from proctoring.admin.event_rows import cause_in_words, events_of
-from proctoring.admin.presence_rows import commands_of, connection_facts
+from proctoring.admin.presence_rows import addresses_of, commands_of, connection_facts
 from proctoring.admin.rendering import EMPTY, Table, bullets, link_to, link_to_list, minutes, moment, short
 from proctoring.admin.words import actor_in_words, delivery_in_words, failure_in_words, reason_in_words
 from proctoring.allowances.computation import in_force
@@ -47,6 +47,7 @@ def tables(attempt: Attempt, viewer: User, now: datetime) -> list[Table]:
         _chain(attempt, now),
         *events_of(attempt, viewer),
         *commands_of(attempt, viewer),
+        *addresses_of(attempt, viewer),
         _happenings(attempt),
         _deliveries(attempt, viewer),
     ]

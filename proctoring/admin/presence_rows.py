@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import localize
@@ -17,9 +17,9 @@ from django.utils.translation import gettext_lazy
 from proctoring.admin.rendering import EMPTY, Table, moment, short
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import OPEN
-from proctoring.monitoring.models import Command, Presence, page_in_state
+from proctoring.monitoring.models import Command, Presence, SeenAddress, page_in_state
 from proctoring.monitoring.quality import State
-from proctoring.permissions import may_view_logs
+from proctoring.permissions import may_invigilate, may_view_logs
 
 if TYPE_CHECKING:
     from proctoring.host import User
@@ -102,6 +102,24 @@ def commands_of(attempt: Attempt, viewer: User) -> list[Table]:
             ],
             empty=_("Nothing yet."),
             notes=[_("Only the newest %d are shown.") % SHOWN] if len(found) > SHOWN else [],
+        )
+    ]
+
+
+def addresses_of(attempt: Attempt, viewer: User) -> list[Table]:
+    """Where its page came from, and how many others at the exam came from there too; a statement, for invigilators."""
+    if not may_invigilate(viewer, attempt.exam.course_id):
+        return []
+    same = SeenAddress.objects.filter(exam=OuterRef("exam"), ip=OuterRef("ip")).exclude(attempt__user=attempt.user_id)
+    others = same.order_by().values("exam").annotate(people=Count("attempt__user", distinct=True)).values("people")
+    rows = SeenAddress.objects.filter(attempt=attempt.pk).annotate(others=Subquery(others)).order_by("first_seen_at")
+    return [
+        Table(
+            name="addresses",
+            title=_("Addresses of the candidate’s page"),
+            headers=(_("Address"), _("First seen"), _("Other candidates of the exam from there")),
+            rows=[(row.ip, moment(row.first_seen_at), localize(row.others or 0)) for row in rows],
+            empty=_("None was noted."),
         )
     ]
 

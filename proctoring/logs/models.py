@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Iterable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.conf import settings as django_settings
 from django.db import models
@@ -17,6 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from proctoring.fields import ExactCharField
 from proctoring.logs.event_types import EVENT_TYPES, FIRST_OWN, EventType, Severity
 from proctoring.verify.merkle import ALGORITHM, HASH_BYTES, SALT_BYTES, actor_hash
+
+if TYPE_CHECKING:
+    BinaryField = models.BinaryField[Any, Any]
+else:
+    BinaryField = models.BinaryField
 
 MAX_TEXT = 4000
 """Characters of a reason or an error."""
@@ -47,14 +52,24 @@ def new_salt() -> bytes:
     return secrets.token_bytes(SALT_BYTES)
 
 
+class ActorHashField(BinaryField):
+    """Made of ``actor_user`` and ``salt`` whenever a row is inserted, one by one or many at once."""
+
+    def pre_save(self, model_instance: Any, add: bool) -> bytes | None:
+        if add and model_instance.actor_user_id is not None and model_instance.salt is not None:
+            made = actor_hash(bytes(model_instance.salt), str(model_instance.actor_user_id))
+            setattr(model_instance, self.attname, made)
+        kept: bytes | None = super().pre_save(model_instance, add)
+        return kept
+
+    def deconstruct(self) -> Any:
+        """For migrations it is a column like any other."""
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.BinaryField", args, kwargs
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     """Events are written and read. What age or erasure empties goes past this, through the base manager."""
-
-    def bulk_create(self, objs: Iterable[Event], *args: Any, **kwargs: Any) -> list[Event]:
-        events = list(objs)
-        for event in events:
-            event.commit_to_actor()
-        return super().bulk_create(events, *args, **kwargs)
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise TypeError("Events are never changed.")
@@ -116,7 +131,7 @@ class Event(models.Model):
     """Keeps what is personal from being guessed from its hash. Goes with what is personal."""
     personal_hash = models.BinaryField(null=True, editable=False)
     """Of what was personal, since it was emptied: with it the event's leaf still follows (``sealing.py``)."""
-    actor_hash = models.BinaryField(null=True, editable=False)
+    actor_hash = ActorHashField(null=True, editable=False)
     """Of who acted. The account is the LMS's, which may delete it: the leaf must not change then."""
 
     objects = EventQuerySet.as_manager()
@@ -141,13 +156,7 @@ class Event(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise TypeError("Events are never changed.")
-        self.commit_to_actor()
         super().save(*args, **kwargs)
-
-    def commit_to_actor(self) -> None:
-        """Before it is stored."""
-        if self.actor_user_id is not None and self.salt is not None:
-            self.actor_hash = actor_hash(bytes(self.salt), str(self.actor_user_id))
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("Events are never deleted.")

@@ -60,15 +60,13 @@ def record(
 
 def record_together(events: Sequence[Event]) -> None:
     """Facts of one moment, in their order. One statement for each ``BATCH`` of them, also on SQLite, for which Django's
-    own insert would be cut far smaller than it has to be; one more for a log that was sealed and grows."""
+    own insert would be cut far smaller than it has to be; one more for each attempt whose log was sealed and grows."""
     fields = [field for field in Event._meta.concrete_fields if not field.primary_key]
-    for event in events:
-        event.commit_to_actor()
     for at in range(0, len(events), BATCH):
         Event._base_manager._insert(events[at : at + BATCH], fields=fields, using=router.db_for_write(Event))  # type: ignore[attr-defined]  # what a model's own save calls
-    for attempt, received_at in {event.attempt: event.received_at for event in events}.items():
-        if attempt is not None:
-            attempt.log_grew(received_at)
+    for event in {event.attempt_id: event for event in events}.values():
+        attempt: Any = event.attempt
+        attempt.log_grew(event.received_at)
 
 
 def event_of(

@@ -32,13 +32,17 @@ from .conftest import (
 
 WITHOUT_A_PAGE = {
     "BookingPlan": "shown inside its bookings",
+    "BulkItem": "shown inside its bulk action",
+    "Command": "shown inside its attempt",
     "EvidenceCopy": "shown behind its attempt",
     "IdempotencyRecord": "nobody's business but the API's",
     "LiveSession": "shown inside its booking",
+    "Presence": "shown inside its attempt",
     "Pseudonym": "whoever could look them up could undo them",
     "Rating": "shown inside its attempt",
     "ReviewComment": "shown inside its review",
     "Seal": "shown behind its attempt",
+    "SeenAddress": "shown inside its attempt",
     "SweepCursor": "where a sweep stands",
     "TimeEntry": "shown inside its attempt",
     "VideoView": "shown inside its review",

@@ -19,13 +19,13 @@ from proctoring.beat import SCHEDULE
 from proctoring.logs import sealing
 from proctoring.logs.event_types import Source
 from proctoring.logs.intake import Reporter, take_in
-from proctoring.logs.models import Event, Seal
+from proctoring.logs.models import Event, EventActor, Seal
 from proctoring.logs.sealing import PERSONAL, PUBLIC, facts_of, inner_hash, leaf_of, personal_part, public_part
-from proctoring.logs.services import record
+from proctoring.logs.services import event_of, record, record_together
 from proctoring.privacy.erasure import erase_user
 from proctoring.privacy.rules import RULES
 from proctoring.signals import log_sealed
-from proctoring.verify.merkle import Tree, leaf_hash, seal_root
+from proctoring.verify.merkle import Tree, actor_hash, leaf_hash, seal_root
 from tests.attempts.racing import kinds, race
 from tests.factories import TEN, AttemptFactory, EventFactory, UserFactory, at
 
@@ -214,6 +214,15 @@ class TestWhatIsSealed:
         proctor.delete()
         event = Event.objects.get(type=1017)
         assert (event.actor_user, leaf_of(event)) == (None, before)
+
+    def test_who_acted_is_known_of_many_events_at_once(self, attempt: Attempt) -> None:
+        other, proctor = AttemptFactory(status=Status.SUBMITTED, seal_due_at=None), UserFactory()
+        by = {"actor": EventActor.PROCTOR, "by": proctor, "now": at(10, 30)}
+        record_together([event_of(one, 1017, **by) for one in (attempt, other, attempt)])  # type: ignore[arg-type]
+        for event in Event.objects.filter(type=1017):
+            assert bytes(event.actor_hash or b"") == actor_hash(bytes(event.salt or b""), str(proctor.pk))
+        other.refresh_from_db()
+        assert other.seal_due_at == at(10, 30) + timedelta(days=1)
 
     def test_a_seal_is_never_changed_or_deleted(self, attempt: Attempt) -> None:
         seal_due(now=NEXT_DAY)
