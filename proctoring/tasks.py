@@ -24,7 +24,7 @@ from proctoring.exchange.live import RatingList, SessionList
 from proctoring.exchange.onboarding import OnboardingList
 from proctoring.idempotency.services import forget_old
 from proctoring.inbox import services as inbox
-from proctoring.monitoring.silence import notice_silence
+from proctoring.monitoring.silence import notice_silence, notice_unheard, stop_waiting
 from proctoring.outbox import services as outbox
 from proctoring.privacy.retention import Sweep
 from proctoring.reviews.services import apply_kept_review, attempts_with_waiting_review
@@ -116,7 +116,8 @@ def end_overdue_attempts() -> None:
 
     Silence is looked for before: the deadline of a candidate who is out of reach may have to wait.
     """
-    for sweep in (notice_silence, end_overdue):
+    stop_waiting()
+    for sweep in (notice_silence, end_overdue, notice_unheard):
         last: int | None = 0
         for now in _while_there_is_time():
             last = sweep(now=now, after=last or 0)

@@ -52,7 +52,7 @@ class Record:
         if self.attempt.number == 1:
             return []
         mine = Attempt.objects.filter(exam=self.attempt.exam_id, user=self.attempt.user_id)
-        return list(mine.filter(number__lt=self.attempt.number).select_for_update().order_by("-number"))
+        return list(mine.filter(number__lt=self.attempt.number).locked().order_by("-number"))
 
     @property
     def first(self) -> Attempt:

@@ -65,7 +65,7 @@ def create_attempt(exam: Exam, user: User, *, proctored: bool = True, now: datet
     refused = _opt_out_refusal(exam) if opts_out else prerequisite_refusal(exam, user)
     with versions_together() as versions:
         # Locked, so that a staff reset and the candidate's next attempt do not both follow the same one.
-        previous = Attempt.objects.select_for_update().filter(exam=exam, user=user).order_by("-number").first()
+        previous = Attempt.objects.locked().filter(exam=exam, user=user).order_by("-number").first()
         if previous is not None:
             previous.exam = exam
         basis = Basis(exam, user, previous)

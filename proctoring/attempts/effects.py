@@ -176,7 +176,7 @@ def _first_in_course(record: Record) -> Attempt:
     first_pk = mine.values_list("pk", flat=True)[0]
     held = {record.first.pk: record.first, attempt.pk: attempt}
     # By its key alone: a locking read that sorts and joins would lock more than this one row.
-    return held.get(first_pk) or Attempt.objects.select_for_update().get(pk=first_pk)
+    return held.get(first_pk) or Attempt.objects.locked().get(pk=first_pk)
 
 
 def _is_rejected_elsewhere(attempt: Attempt) -> bool:

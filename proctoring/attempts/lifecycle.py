@@ -33,17 +33,19 @@ REASON_LENGTH = 4000
 
 
 @contextmanager
-def locked(attempt: Attempt, *, now: datetime) -> Iterator[Attempt]:
-    """A transaction with the attempt's row locked and read anew; an overdue attempt is ended first.
+def locked(attempt: Attempt, *, now: datetime, settles: bool = True) -> Iterator[Attempt]:
+    """A transaction with the attempt's row locked and read anew; an overdue attempt is ended first, unless the caller
+    has something to do before that (``settles``).
 
     What the caller had loaded beside it (exam, person, the annotation of ``for_reading``) goes along unchanged.
     """
     with transaction.atomic():
-        row = Attempt.objects.select_for_update().get(pk=attempt.pk)
+        row = Attempt.objects.locked().get(pk=attempt.pk)
         row._state.fields_cache.update(attempt._state.fields_cache)
         if hasattr(attempt, "has_successor"):
             row.has_successor = attempt.has_successor  # type: ignore[attr-defined]  # an annotation
-        settle_deadline(row, now=now)
+        if settles:
+            settle_deadline(row, now=now)
         yield row
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
-from django.db import models
+from django.db import connections, models
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
@@ -54,6 +54,12 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
     def visible_to(self, user: User) -> AttemptQuerySet:
         """One's own attempts and those of the courses in which one has a role."""
         return self.filter(Q(user=user.pk) | watched_courses(user, "exam__course_id"))
+
+    def locked(self) -> AttemptQuerySet:
+        """Locked for a change, where the database can in a way that lets rows about them be written meanwhile: no key
+        changes, and an event that a page sends waits for nobody."""
+        no_key = connections[self.db].features.has_select_for_no_key_update
+        return self.select_for_update(no_key=no_key)
 
     def for_reading(self) -> AttemptQuerySet:
         """With all that a representation needs, in one statement: exam, person, and ``has_successor`` (a newer

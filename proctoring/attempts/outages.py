@@ -6,9 +6,9 @@ While nobody can reach the page, a deadline that would be moved by the time give
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
 from proctoring.attempts import ledger
@@ -16,6 +16,11 @@ from proctoring.attempts.models import Attempt, TimeEntry
 from proctoring.attempts.states import TICKING
 from proctoring.attempts.timing import EntryKind, EntryState, pause_seconds
 from proctoring.exams.models import OutagePolicy
+from proctoring.logs.intake import ANSWER_SAVED
+from proctoring.logs.models import Event, EventActor
+
+ON_THE_WAY = timedelta(minutes=1)
+"""What arrives so soon after the last sign of life had been sent before the connection broke."""
 
 
 def begin_outage(attempt: Attempt, *, since: datetime) -> None:
@@ -44,7 +49,8 @@ def settle_outage(attempt: Attempt, *, until: datetime) -> int:
         return 0
     # Candidates read it, and so do staff of any language: a code of the note's own would be one more vocabulary.
     note = _("Connection lost for %d seconds.") % pause_seconds(since, until)
-    state = EntryState.APPLIED if credited else EntryState.PROPOSED
+    # Who reports in the middle of an outage is not out of reach: that is for people to judge.
+    state = EntryState.APPLIED if credited and not _was_heard(attempt, since, until) else EntryState.PROPOSED
     ledger.post(attempt, EntryKind.OUTAGE, seconds, at=until, note=note, state=state)
     return seconds
 
@@ -56,6 +62,13 @@ def clock_began(attempt: Attempt) -> datetime | None:
     pauses = TimeEntry.objects.filter(attempt=attempt.pk, kind=EntryKind.PAUSE, reverses=None).order_by("-at")
     resumed_at = pauses.values_list("at", flat=True).first()
     return max(attempt.started_at, resumed_at) if resumed_at else attempt.started_at
+
+
+def _was_heard(attempt: Attempt, since: datetime, until: datetime) -> bool:
+    """Whether something of the candidate's arrived in between, by whatever way but heartbeats."""
+    theirs = Q(actor__in=(EventActor.TEST_TAKER, EventActor.DELIVER_FE)) | Q(type=ANSWER_SAVED)
+    arrived = Event.objects.filter(theirs, attempt=attempt.pk, at__gte=since)
+    return arrived.filter(received_at__gt=since + ON_THE_WAY, received_at__lt=until).exists()
 
 
 def _left_to_give(attempt: Attempt) -> int:

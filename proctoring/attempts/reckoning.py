@@ -59,7 +59,7 @@ def lock_open(keys: Iterable[int]) -> list[Attempt]:
     rows = [
         row
         for some in _batches(sorted(keys, reverse=True))
-        for row in Attempt.objects.select_for_update().filter(pk__in=some, status__in=states.OPEN).order_by("-pk")
+        for row in Attempt.objects.locked().filter(pk__in=some, status__in=states.OPEN).order_by("-pk")
     ]
     return rows[::-1]
 

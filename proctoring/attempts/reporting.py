@@ -23,7 +23,7 @@ def report_events(attempt: Attempt, rows: Sequence[Any], reporter: Reporter, *, 
     ``Conflict`` (``attempt_erased``).
     """
     with transaction.atomic():
-        row = Attempt.objects.select_for_update().get(pk=attempt.pk)
+        row = Attempt.objects.locked().get(pk=attempt.pk)
         if row.erased_at is not None:
             raise Conflict(_("What was known of this attempt has been erased."), code="attempt_erased")
         return take_in(row, rows, reporter, now=now)

@@ -48,7 +48,8 @@ def change_exam(exam: Exam, changes: Mapping[str, Any], *, by: User, now: dateti
         if DATES & changes.keys():
             # Attempts before the exam: the order in which an insert that closes an older attempt takes its locks.
             # Among them, as ``lock_open``.
-            list(_open_attempts(exam).order_by("-pk").select_for_update())
+            open_ones = Attempt.objects.locked().filter(exam=exam, status__in=states.OPEN)
+            list(open_ones.order_by("-pk").values_list("pk"))
         exam.refresh_from_db(from_queryset=Exam.objects.select_for_update())
         moves = any(name in DATES and getattr(exam, name) != value for name, value in changes.items())
         if update_exam(exam, changes, by=by) and moves:

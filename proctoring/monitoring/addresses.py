@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Window
+from django.db.models.functions import RowNumber
 
 from proctoring.exams.models import Exam
 from proctoring.monitoring.models import SeenAddress
@@ -40,10 +41,10 @@ def shared_addresses(exam: Exam) -> list[SharedAddress]:
     counted = of_exam.values("ip").annotate(people=Count("attempt__user", distinct=True)).filter(people__gt=1)
     people = dict(counted.order_by("-people", "ip").values_list("ip", "people")[:MOST])
     seen: dict[str, list[SeenAddress]] = defaultdict(list)
-    rows = of_exam.filter(ip__in=people).select_related("attempt__user").order_by("first_seen_at", "pk")
-    for row in rows[: MOST * EACH]:
-        if len(seen[row.ip]) < EACH:
-            seen[row.ip].append(row)
+    place = Window(RowNumber(), partition_by=["ip"], order_by=["first_seen_at", "pk"])
+    rows = of_exam.filter(ip__in=people).select_related("attempt__user").annotate(place=place)
+    for row in rows.filter(place__lte=EACH).order_by("first_seen_at", "pk"):
+        seen[row.ip].append(row)
     return [SharedAddress(ip=ip, candidates=number, seen=seen[ip]) for ip, number in people.items()]
 
 

@@ -18,7 +18,9 @@ from django.db.models.expressions import Col
 from proctoring.attempts.models import Attempt
 from proctoring.exams.models import Exam
 from proctoring.monitoring.models import Command, Presence, milliseconds, patience_ms
-from proctoring.monitoring.quality import Quality, quality_of
+from proctoring.monitoring.quality import still_like
+
+UNCERTAIN_MS = 2000
 
 KNOWN = frozenset(
     {"id", "exam_id", "user_id", "open_slot", "status", "started_at", "paused_at", "closes_at", "expires_at"}
@@ -44,8 +46,9 @@ class Pulse:
     round_trip_ms: int | None = None
 
     @property
-    def quality(self) -> Quality:
-        return quality_of(self.round_trip_ms)
+    def uncertainty_ms(self) -> int:
+        """By less than this a clock cannot be measured: nobody knows how long a heartbeat waited on its way."""
+        return max(UNCERTAIN_MS, self.round_trip_ms or 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +56,8 @@ class Seen:
     """What a page must know. ``attempt`` may have the fields of ``ATTEMPT_FIELDS`` alone."""
 
     attempt: Attempt
+    clock_offset_ms: int
+    """As it is kept: one measure that was long on its way does not move it."""
     interval_seconds: int
     """The exam's, before load stretches it."""
     has_commands: bool
@@ -70,15 +75,20 @@ def beat(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch:
         if _form(connection) == MYSQL:
             if not cursor.rowcount:
                 return None
-            cursor.execute(_statements(connection.alias, MYSQL, pulse.ip is not None)[1], [attempt_id])
+            cursor.execute(_statements(connection.alias, MYSQL, *_known(pulse))[1], [attempt_id])
         row = cursor.fetchone()
     if row is None:
         return None
-    *fields, interval_seconds, has_commands = (
+    *fields, clock_offset_ms, interval_seconds, has_commands = (
         read(value) for read, value in zip(_readers(connection.alias), row, strict=True)
     )
     attempt = Attempt.from_db(connection.alias, ATTEMPT_FIELDS, fields)
-    return Seen(attempt=attempt, interval_seconds=interval_seconds, has_commands=bool(has_commands))
+    return Seen(
+        attempt=attempt,
+        clock_offset_ms=clock_offset_ms,
+        interval_seconds=interval_seconds,
+        has_commands=has_commands,
+    )
 
 
 def statement(
@@ -88,13 +98,15 @@ def statement(
     ops, now_ms, form = connection.ops, milliseconds(now), _form(connection)
     written = [
         *(ops.adapt_datetimefield_value(now), now_ms, patience_ms(stretch) // 2, now_ms, patience_ms(stretch)),
-        *(pulse.clock_offset_ms, pulse.round_trip_ms, pulse.user_agent),
+        *(pulse.clock_offset_ms, pulse.uncertainty_ms, pulse.clock_offset_ms, pulse.round_trip_ms, pulse.user_agent),
     ]
     user_key = Attempt._meta.get_field("user").get_db_prep_value(user_id, connection)
-    sought = [attempt_id, user_key, now_ms, pulse.quality.value]
+    sought = [attempt_id, user_key, now_ms]
     if pulse.ip is not None:
         sought.append(ops.adapt_ipaddressfield_value(pulse.ip))
-    sql = _statements(connection.alias, form, pulse.ip is not None)[0]
+    if pulse.round_trip_ms is not None:
+        sought += [quality.value for quality in still_like(pulse.round_trip_ms)]
+    sql = _statements(connection.alias, form, *_known(pulse))[0]
     return sql, sought + written if form == MARIADB else written + sought
 
 
@@ -103,11 +115,14 @@ RETURNING, MARIADB, MYSQL = "returning", "mariadb", "mysql"
 FOUND = """{found}.attempt_id = %s AND EXISTS (
     SELECT 1 FROM {attempts} a JOIN {exams} e ON e.id = a.exam_id WHERE a.id = {found}.attempt_id
     AND a.user_id = %s AND a.erased_at IS NULL AND e.heartbeat_seconds = {found}.interval_seconds
-) AND {found}.lost_at_ms > %s AND {found}.quality = %s AND {found}.ip {same_address}"""
+) AND {found}.lost_at_ms > %s AND {found}.ip {same_address}"""
+SAME_QUALITY = " AND {found}.quality IN (%s, %s)"
 WRITTEN = """last_seen_at = %s, late_at_ms = %s + {presence}.interval_seconds * %s,
-lost_at_ms = %s + {presence}.interval_seconds * %s, clock_offset_ms = %s, round_trip_ms = %s, user_agent = %s"""
+lost_at_ms = %s + {presence}.interval_seconds * %s,
+clock_offset_ms = CASE WHEN ABS({presence}.clock_offset_ms - %s) <= %s THEN {presence}.clock_offset_ms ELSE %s END,
+round_trip_ms = COALESCE(%s, {presence}.round_trip_ms), user_agent = %s"""
 OF_ATTEMPT = "(SELECT a.{name} FROM {attempts} a WHERE a.id = {presence}.attempt_id)"
-REST = """{presence}.interval_seconds,
+REST = """{presence}.clock_offset_ms, {presence}.interval_seconds,
 EXISTS (SELECT 1 FROM {commands} c WHERE c.attempt_id = {presence}.attempt_id AND c.applied_at IS NULL)"""
 
 STATEMENTS = {
@@ -130,16 +145,23 @@ def _form(connection: Any) -> str:
     return RETURNING
 
 
+def _known(pulse: Pulse) -> tuple[bool, bool]:
+    return pulse.ip is not None, pulse.round_trip_ms is not None
+
+
 @lru_cache
-def _statements(alias: str, form: str, knows_address: bool) -> tuple[str, ...]:
+def _statements(alias: str, form: str, knows_address: bool, knows_trip: bool) -> tuple[str, ...]:
     quote = connections[alias].ops.quote_name
     models = {"presence": Presence, "attempts": Attempt, "exams": Exam, "commands": Command}
     names = {name: quote(model._meta.db_table) for name, model in models.items()}
     names["found"] = "p" if form == MARIADB else names["presence"]
     columns = [quote(str(field.column)) for field in Presence._meta.concrete_fields]
     of_attempt = [OF_ATTEMPT.format(name=name, **names) for name in ATTEMPT_FIELDS]
+    found = FOUND.format(same_address="= %s" if knows_address else "IS NULL", **names)
+    if knows_trip:
+        found += SAME_QUALITY.format(**names)
     parts = {
-        "conditions": FOUND.format(same_address="= %s" if knows_address else "IS NULL", **names),
+        "conditions": found,
         "written": WRITTEN.format(**names),
         "answer": ", ".join([*of_attempt, REST.format(**names)]),
         "columns": ", ".join(columns),
@@ -153,7 +175,7 @@ def _readers(alias: str) -> tuple[Any, ...]:
     """How each answered column becomes what the model's field would hold: as the ORM reads it."""
     by_name = {field.attname: field for field in Attempt._meta.concrete_fields}
     fields = [by_name[name] for name in ATTEMPT_FIELDS]
-    return (*(_reader(alias, field) for field in fields), int, bool)
+    return (*(_reader(alias, field) for field in fields), int, int, bool)
 
 
 def _reader(alias: str, field: Any) -> Any:

@@ -18,10 +18,10 @@ def connections_at(attempt_id: int, events: Sequence[Event]) -> list[str]:
         return []
     places = [(event.at, event.pk) for event in events]
     changes = [(change.at, change.pk, _word(change)) for change in _changes(attempt_id, places)]
-    words, current = {}, Quality.UNKNOWN.value
+    words, current, passed = {}, Quality.UNKNOWN.value, 0
     for place in sorted(places):
-        while changes and changes[0][:2] <= place:
-            current = changes.pop(0)[2]
+        while passed < len(changes) and changes[passed][:2] <= place:
+            current, passed = changes[passed][2], passed + 1
         words[place] = current
     return [words[place] for place in places]
 

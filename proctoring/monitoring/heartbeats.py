@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from proctoring.attempts.lifecycle import locked, save
+from proctoring.attempts.lifecycle import locked, save, settle_deadline
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.outages import settle_outage
 from proctoring.attempts.reporting import report_events
@@ -22,7 +22,7 @@ from proctoring.logs.models import Event, EventActor
 from proctoring.logs.services import event_of, record_together
 from proctoring.monitoring.beating import Pulse, Seen, beat
 from proctoring.monitoring.models import Command, Presence, SeenAddress
-from proctoring.monitoring.quality import State
+from proctoring.monitoring.quality import State, quality_of, still_like
 from proctoring.monitoring.silence import RESTORED, lose
 from proctoring.signals import announce, deadline_changed
 
@@ -55,9 +55,9 @@ def take_heartbeat(
         # both, and is seen, or after both.
         seen = _seen(attempt_id, user_id, pulse, now=now, stretch=stretch)
         if seen is None or seen.attempt.status in OPEN:
-            return _heard(seen, _store(seen.attempt, rows, pulse, now=now) if seen else ())
+            return _heard(seen, add_rows(seen.attempt, rows, _reporter(pulse, seen), now=now) if seen else ())
     # What comes after the end is written under the attempt's own lock, as everything that a seal has to wait for.
-    return _heard(seen, report_events(seen.attempt, rows, _reporter(pulse), now=now).refused)
+    return _heard(seen, report_events(seen.attempt, rows, _reporter(pulse, seen), now=now).refused)
 
 
 def _heard(seen: Seen | None, refused: tuple[Refused, ...] = ()) -> Heard | None:
@@ -69,60 +69,76 @@ def _seen(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch
     return seen or _look_closely(attempt_id, user_id, pulse, now=now, stretch=stretch)
 
 
-def _store(attempt: Attempt, rows: Sequence[Any], pulse: Pulse, *, now: datetime) -> tuple[Refused, ...]:
-    return add_rows(attempt, rows, _reporter(pulse), now=now)
-
-
-def _reporter(pulse: Pulse) -> Reporter:
-    return Reporter(source=Source.PAGE, ip=pulse.ip, user_agent=pulse.user_agent, clock_offset_ms=pulse.clock_offset_ms)
+def _reporter(pulse: Pulse, seen: Seen) -> Reporter:
+    return Reporter(source=Source.PAGE, ip=pulse.ip, user_agent=pulse.user_agent, clock_offset_ms=seen.clock_offset_ms)
 
 
 def _look_closely(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int) -> Seen | None:
     attempt = Attempt.objects.select_related("exam").filter(pk=attempt_id, user=user_id).first()
     if attempt is None:
         return None
-    with locked(attempt, now=now) as row:
+    with locked(attempt, now=now, settles=False) as row:
         if row.erased_at is not None:
             raise Conflict(_("What was known of this attempt has been erased."), code="attempt_erased")
+        presence = Presence.objects.select_for_update().filter(attempt=row.pk).first()
+        if presence is not None:
+            # Before the deadline is looked at: it may have to wait for somebody who was out of reach.
+            lose(row, presence, now=now)
+        settle_deadline(row, now=now)
         if row.traits.open:
-            _note_presence(row, pulse, now=now, stretch=stretch)
+            presence = _note_presence(row, presence, pulse, now=now, stretch=stretch)
+        elif presence is not None:
+            presence.save(update_fields=["state", "lost_since"])
         # Of an attempt that has ended, too: that its page shall leave is a command.
         waits = Command.objects.filter(attempt=row.pk, applied_at=None).exists()
-    return Seen(attempt=row, interval_seconds=row.exam.heartbeat_seconds, has_commands=waits)
+    return Seen(
+        attempt=row,
+        clock_offset_ms=presence.clock_offset_ms if presence else pulse.clock_offset_ms,
+        interval_seconds=row.exam.heartbeat_seconds,
+        has_commands=waits,
+    )
 
 
-def _note_presence(row: Attempt, pulse: Pulse, *, now: datetime, stretch: int) -> None:
+def _note_presence(row: Attempt, presence: Presence | None, pulse: Pulse, *, now: datetime, stretch: int) -> Presence:
     """The page is there, whatever was thought of it before."""
-    presence = Presence.objects.select_for_update().filter(attempt=row.pk).first()
     is_new = presence is None
-    presence = presence or Presence(attempt=row)
-    events = [] if is_new else _restored(row, presence, pulse, now=now)
-    events += _address_news(row, presence, pulse, now=now)
-    if presence.quality != pulse.quality:
-        data = {"from": presence.quality, "to": pulse.quality.value, "round_trip_ms": pulse.round_trip_ms}
-        events.append(event_of(row, QUALITY_CHANGED, actor=EventActor.SYSTEM, now=now, data=data))
+    presence = presence or Presence(attempt=row, clock_offset_ms=pulse.clock_offset_ms)
+    events = [*_quality_news(row, presence, pulse, now=now), *_address_news(row, presence, pulse, now=now)]
+    if presence.state == State.LOST:
+        events.insert(0, _restored(row, presence, now=now))
     presence.state, presence.lost_since = State.ONLINE, None
     presence.interval_seconds = row.exam.heartbeat_seconds
     presence.expect_next(now, stretch=stretch)
-    presence.ip, presence.user_agent, presence.quality = pulse.ip, pulse.user_agent, pulse.quality
-    presence.clock_offset_ms, presence.round_trip_ms = pulse.clock_offset_ms, pulse.round_trip_ms
+    presence.ip, presence.user_agent = pulse.ip, pulse.user_agent
+    if abs(presence.clock_offset_ms - pulse.clock_offset_ms) > pulse.uncertainty_ms:
+        presence.clock_offset_ms = pulse.clock_offset_ms
     presence.save(force_insert=is_new)
     record_together(events)
+    return presence
 
 
-def _restored(row: Attempt, presence: Presence, pulse: Pulse, *, now: datetime) -> list[Event]:
-    """The page is back: what the outage has cost is settled. A silence that no sweep has noticed is noticed here."""
-    lose(row, presence, now=now)
-    if presence.state != State.LOST:
+def _quality_news(row: Attempt, presence: Presence, pulse: Pulse, *, now: datetime) -> list[Event]:
+    """The first heartbeat of a page has measured nothing yet: that is no news of its connection."""
+    if pulse.round_trip_ms is None:
         return []
-    since, credited = presence.lost_since, 0
+    presence.round_trip_ms, before = pulse.round_trip_ms, presence.quality
+    if before in still_like(pulse.round_trip_ms):
+        return []
+    presence.quality = quality_of(pulse.round_trip_ms)
+    data = {"from": before, "to": presence.quality.value, "round_trip_ms": pulse.round_trip_ms}
+    return [event_of(row, QUALITY_CHANGED, actor=EventActor.SYSTEM, now=now, data=data)]
+
+
+def _restored(row: Attempt, presence: Presence, *, now: datetime) -> Event:
+    """The page is back: what the outage has cost is settled."""
+    since, given_back = presence.lost_since, 0
     if row.outage_since is not None:
-        credited = settle_outage(row, until=now)
+        given_back = settle_outage(row, until=now)
         save(row, by=None, reason="connection restored")
         announce(deadline_changed, attempt=row)
     seconds = int((now - since).total_seconds()) if since else 0
-    data = {"seconds": seconds, "given_back_seconds": credited, "quality": pulse.quality.value}
-    return [event_of(row, RESTORED, actor=EventActor.SYSTEM, now=now, data=data)]
+    data = {"seconds": seconds, "given_back_seconds": given_back, "quality": str(presence.quality)}
+    return event_of(row, RESTORED, actor=EventActor.SYSTEM, now=now, data=data)
 
 
 def _address_news(row: Attempt, presence: Presence, pulse: Pulse, *, now: datetime) -> list[Event]:

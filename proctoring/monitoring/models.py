@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from proctoring.attempts.states import TICKING
 from proctoring.conf import settings
 from proctoring.monitoring.quality import Quality, State
 
@@ -24,8 +25,9 @@ def quality_choices() -> list[tuple[str, Any]]:
 
 class PresenceQuerySet(models.QuerySet["Presence"]):
     def silent(self, now: datetime) -> PresenceQuerySet:
-        """Those whose silence has become too long, and nothing has come of it yet."""
-        return self.filter(lost_at_ms__lte=milliseconds(now), attempt__outage_since=None)
+        """Those whose silence has become too long while the candidate's clock runs, and nothing has come of it yet."""
+        silent = self.filter(lost_at_ms__lte=milliseconds(now), attempt__outage_since=None)
+        return silent.filter(attempt__status__in=TICKING)
 
 
 class Presence(models.Model):

@@ -28,6 +28,9 @@ GOOD_MS = 300
 FAIR_MS = 1000
 """One below is fair; from here on people see that they wait."""
 
+TOLERANCE = 0.2
+"""Share of a round trip by which a border has to be passed: one that lies on it does not change with each heartbeat."""
+
 MAX_STRETCH = 4
 """So many times its usual length may the interval become under load."""
 
@@ -38,6 +41,15 @@ def quality_of(round_trip_ms: int | None) -> Quality:
     if round_trip_ms < GOOD_MS:
         return Quality.GOOD
     return Quality.FAIR if round_trip_ms < FAIR_MS else Quality.POOR
+
+
+def still_like(round_trip_ms: int) -> tuple[Quality, Quality]:
+    """The buckets that this round trip does not take a connection out of: its own, and the one whose border is near.
+    Twice the same where none is."""
+    near = {quality_of(int(round_trip_ms * factor)) for factor in (1 - TOLERANCE, 1 + TOLERANCE)}
+    near.add(quality_of(round_trip_ms))
+    first, *others = sorted(near)
+    return first, others[-1] if others else first
 
 
 def stretch(mean_ms: float, busy_ms: int) -> int:

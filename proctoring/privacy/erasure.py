@@ -84,7 +84,7 @@ def _search_again(user_pk: int, said: Said, found: Found, searched: Mapping[type
 def _lock_attempts(user: User, *, now: datetime) -> None:
     """Lock them all, later before earlier like everybody: a review that arrives now waits, and then finds that the
     attempt was erased."""
-    for attempt in Attempt.objects.select_for_update().filter(user=user.pk).order_by("-pk"):
+    for attempt in Attempt.objects.locked().filter(user=user.pk).order_by("-pk"):
         if attempt.is_overdue(now):
             with locked(attempt, now=now):
                 continue

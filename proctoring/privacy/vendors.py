@@ -57,7 +57,7 @@ def promise_forgetting(user_pk: int, *, now: datetime) -> tuple[list[str], int]:
 def record_removed_attempt(attempt_pk: int) -> None:
     """The vendor has dropped the attempt: of an erased person's, its id goes, from all versions. In the caller's
     transaction, which locks the attempt before it looks: an erasure that is under way comes before or after."""
-    erased = Attempt.objects.select_for_update().filter(pk=attempt_pk).values_list("erased_at", flat=True).first()
+    erased = Attempt.objects.locked().filter(pk=attempt_pk).values_list("erased_at", flat=True).first()
     if erased is not None:
         _forget_external_id(attempt_pk)
 

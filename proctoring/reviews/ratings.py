@@ -40,7 +40,7 @@ def record_ratings(
     if not rated:
         return []
     keys = {attempt.pk for attempt, _event in rated}
-    locked_rows = Attempt.objects.select_for_update().filter(pk__in=keys, erased_at=None).order_by("-pk")
+    locked_rows = Attempt.objects.locked().filter(pk__in=keys, erased_at=None).order_by("-pk")
     attempts = {row.pk: row for row in locked_rows}
     kept: dict[int, list[Rating]] = {}
     for one in Rating.objects.filter(attempt__in=attempts):

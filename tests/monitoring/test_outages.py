@@ -17,7 +17,7 @@ from proctoring.exams.models import OutagePolicy
 from proctoring.logs.models import Event
 from proctoring.monitoring.models import Presence
 from proctoring.monitoring.silence import notice_silence
-from tests.factories import UserFactory, at
+from tests.factories import EventFactory, UserFactory, at
 from tests.monitoring.conftest import Beat
 
 CREDIT, PROPOSE, OFF = OutagePolicy.CREDIT, OutagePolicy.PROPOSE, OutagePolicy.OFF
@@ -97,6 +97,53 @@ class TestCredit:
         assert (row.outage_since, row.held_seconds) == (None, 0)
         assert entries(attempt)[1:] == [("outage", 300, "applied")]
         assert row.ended_by_deadline
+
+    @pytest.mark.parametrize("by_sweep", [True, False])
+    def test_deadline_that_passed_before_anybody_could_notice_waits_too(
+        self, make: Callable[..., Attempt], beat: Beat, by_sweep: bool
+    ) -> None:
+        """The whole house was out of reach: no sweep ran, and the candidate comes back after their deadline."""
+        attempt = make(CREDIT, cap=30)
+        beat(attempt, at(10, 50))
+        if by_sweep:
+            notice_silence(now=at(11, 3))
+        heard = beat(attempt, at(11, 4))
+
+        assert heard.seen.attempt.status == Status.STARTED
+        assert entries(attempt)[1:] == [("outage", 840, "applied")]
+        assert deadline(attempt) == at(11, 14)
+        assert types(attempt) == [1020, 1021]
+
+    def test_who_was_only_late_when_time_was_up_has_ended(self, make: Callable[..., Attempt], beat: Beat) -> None:
+        attempt = make(CREDIT, cap=30)
+        beat(attempt, at(10, 59))
+        heard = beat(attempt, at(11, 4))
+
+        assert heard.seen.attempt.status == Status.SUBMITTED
+        assert Attempt.objects.get(pk=attempt.pk).ended_at == at(11, 0)
+        assert [kind for kind, _, _ in entries(attempt)] == ["base"]
+
+    def test_who_goes_on_reporting_meanwhile_is_for_people_to_judge(
+        self, make: Callable[..., Attempt], beat: Beat
+    ) -> None:
+        """Only the heartbeat was blocked."""
+        attempt = make(CREDIT)
+        beat(attempt, at(10, 10))
+        EventFactory(attempt=attempt, type=1006, at=at(10, 12))
+        beat(attempt, at(10, 14))
+
+        assert entries(attempt)[1:] == [("outage", 240, "proposed")]
+        assert deadline(attempt) == at(11, 0)
+
+    def test_what_was_buffered_and_comes_afterwards_speaks_against_nobody(
+        self, make: Callable[..., Attempt], beat: Beat
+    ) -> None:
+        attempt = make(CREDIT)
+        beat(attempt, at(10, 10))
+        row = {"message_id": "m", "type": 1005, "occurred_at": "2026-03-02T10:12:00Z"}
+        beat(attempt, at(10, 14), [row])
+
+        assert entries(attempt)[1:] == [("outage", 240, "applied")]
 
     def test_due_date_moves_along_where_accommodations_reach_past_it(
         self, make: Callable[..., Attempt], beat: Beat

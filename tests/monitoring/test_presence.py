@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from proctoring.attempts import services
 from proctoring.attempts.models import Attempt
-from proctoring.exams.models import Exam
+from proctoring.attempts.states import Actor
+from proctoring.exams.models import Exam, OutagePolicy
 from proctoring.logs.models import Event
 from proctoring.monitoring.addresses import changed_addresses, shared_addresses
 from proctoring.monitoring.beating import Pulse
@@ -20,8 +21,8 @@ from proctoring.monitoring.heartbeats import MAX_ADDRESSES, take_heartbeat
 from proctoring.monitoring.load import Load
 from proctoring.monitoring.models import Presence, SeenAddress, page_in_state
 from proctoring.monitoring.quality import MAX_STRETCH, State, quality_of, stretch
-from proctoring.monitoring.silence import notice_silence
-from tests.factories import AttemptFactory, EventFactory, at
+from proctoring.monitoring.silence import notice_silence, notice_unheard, stop_waiting
+from tests.factories import AttemptFactory, EventFactory, UserFactory, at
 from tests.monitoring.conftest import Beat
 
 
@@ -79,9 +80,50 @@ def test_page_of_an_attempt_that_has_ended_is_not_waited_for(make: Callable[...,
     services.submit_attempt(attempt, by=attempt.user, now=at(10, 11))
     before = types(attempt)
 
-    assert notice_silence(now=at(10, 20)) == attempt.pk
     assert notice_silence(now=at(10, 20)) is None
+    assert [stop_waiting(now=at(10, 20)) for _ in range(2)] == [1, 0]
     assert types(attempt) == before
+    assert presence(attempt).lost_at_ms is None
+
+
+def test_silence_in_a_pause_is_not_looked_at_again_and_again(make: Callable[..., Attempt], beat: Beat) -> None:
+    attempt = make()
+    beat(attempt, at(10, 10))
+    services.pause_attempt(attempt, by=UserFactory(), actor=Actor.PROCTOR, now=at(10, 11))
+
+    assert notice_silence(now=at(10, 40)) is None
+    assert stop_waiting(now=at(10, 40)) == 0
+
+
+class TestUnheard:
+    def test_who_keeps_the_script_from_loading_shows_as_lost(self, make: Callable[..., Attempt], beat: Beat) -> None:
+        heard = make(OutagePolicy.CREDIT)
+        blocking = AttemptFactory(exam=heard.exam, status="started")
+        beat(heard, at(10, 1))
+        assert notice_unheard(now=at(10, 1)) == blocking.pk
+        assert not Presence.objects.filter(pk=blocking.pk).exists()
+        assert notice_unheard(now=at(10, 2)) == blocking.pk
+        assert notice_unheard(now=at(10, 3)) is None
+
+        assert (types(blocking), types(heard)) == ([1020], [])
+        assert presence(blocking).state_at(at(10, 3)) == "lost"
+
+    def test_and_gains_no_time_by_it(self, make: Callable[..., Attempt], beat: Beat) -> None:
+        heard = make(OutagePolicy.CREDIT)
+        blocking = AttemptFactory(exam=heard.exam, status="started")
+        beat(heard, at(10, 1))
+        notice_unheard(now=at(10, 2))
+        notice_silence(now=at(10, 30))
+        beat(blocking, at(10, 40))
+
+        blocking.refresh_from_db()
+        assert (types(blocking), blocking.expires_at) == ([1020, 1021], at(11, 0))
+
+    def test_exam_whose_pages_do_not_beat_has_nobody_lost(self, make: Callable[..., Attempt]) -> None:
+        attempt = make()
+
+        assert notice_unheard(now=at(10, 30)) is None
+        assert types(attempt) == []
 
 
 def test_heartbeat_after_the_end_hears_of_it_and_changes_nothing(make: Callable[..., Attempt], beat: Beat) -> None:
@@ -169,7 +211,7 @@ class TestConnection:
         self, make: Callable[..., Attempt], beat: Beat
     ) -> None:
         attempt = make()
-        for minute, trip in ((10, None), (11, 50), (12, 2000), (16, 400)):
+        for minute, trip in ((10, None), (11, 50), (12, 2000), (16, 500)):
             beat(attempt, at(10, minute), round_trip_ms=trip)
         moments = [at(10, 10, 30), at(10, 11, 30), at(10, 13), at(10, 17)]
         events = [EventFactory(attempt=attempt, at=moment, type=1004) for moment in moments]
@@ -179,6 +221,26 @@ class TestConnection:
         assert connections_at(attempt.pk, events[::-1]) == ["fair", "lost", "good", "unknown"]
         # A page of a later part knows what came before it.
         assert connections_at(attempt.pk, events[2:3]) == ["lost"]
+
+    def test_page_that_is_loaded_anew_has_measured_nothing_and_changes_nothing(
+        self, make: Callable[..., Attempt], beat: Beat
+    ) -> None:
+        attempt = make()
+        for number in range(6):
+            beat(attempt, at(10, 10, number), round_trip_ms=None if number % 2 == 0 else 40)
+        with CaptureQueriesContext(connection) as captured:
+            beat(attempt, at(10, 11), round_trip_ms=None)
+
+        assert (types(attempt), len(captured)) == ([1022], 1)
+        assert (presence(attempt).quality, presence(attempt).round_trip_ms) == ("good", 40)
+
+    def test_round_trip_on_the_border_is_no_change_each_time(self, make: Callable[..., Attempt], beat: Beat) -> None:
+        attempt = make()
+        for number, trip in enumerate((290, 310, 290, 350, 280, 400, 260, 230)):
+            beat(attempt, at(10, 10, number), round_trip_ms=trip)
+
+        words = [event.data["to"] for event in Event.objects.filter(attempt=attempt).order_by("pk")]
+        assert words == ["good", "fair", "good"]
 
     def test_statements_do_not_grow_with_the_page(self, make: Callable[..., Attempt]) -> None:
         attempt = make()
