@@ -7,7 +7,7 @@ with ``courses_with_role`` and ``visible_courses``: the other questions about co
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -128,6 +128,11 @@ class Host:
         """A due date of this person's own; None: the exam's. Tell ``attempts.schedule.change_personal_dates`` when it
         changes while an attempt is open."""
         return None
+
+    def client_address(self, headers: Mapping[str, str]) -> str:
+        """The address of the candidate's browser, from the request's ``META``. Behind a proxy the connection's own is
+        the proxy's: name the header that yours sets, and only where no candidate can set it past the proxy."""
+        return headers.get("REMOTE_ADDR", "")
 
     def exam_url(self, course_id: str, content_id: str) -> str:
         """Where the exam's questions are in the LMS. Empty: candidate pages show no link to them."""

@@ -397,3 +397,16 @@ def test_timeline_shows_the_connection_of_each_moment(candidate: Person, proctor
         (1022, "poor"),
         (1004, "poor"),
     ]
+
+
+def test_address_is_the_one_that_the_host_names(
+    candidate: Person, running: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a proxy that writes it; what a candidate writes there themselves is not looked at otherwise."""
+    forwarded = {"X-Forwarded-For": "203.0.113.9", "X-Real-Ip": "203.0.113.9"}
+    candidate.post(f"/attempts/{running.pk}/heartbeat/", {}, **forwarded)
+    assert Presence.objects.get().ip == "127.0.0.1"
+
+    monkeypatch.setattr("tests.api.hosts.CourseHost.client_address", lambda self, meta: meta["HTTP_X_REAL_IP"])
+    candidate.post(f"/attempts/{running.pk}/heartbeat/", {}, **forwarded)
+    assert Presence.objects.get().ip == "203.0.113.9"

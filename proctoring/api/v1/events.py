@@ -18,6 +18,7 @@ from proctoring.api.v1.attempts import TAG
 from proctoring.api.wire import JsonObjectField, UtcDateTimeField
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.reporting import report_events
+from proctoring.host import host
 from proctoring.logs.event_types import Source
 from proctoring.logs.intake import MAX_ROWS, MAX_SEQUENCE, MAX_TYPE, MESSAGE_ID, STREAM, Reporter
 from proctoring.logs.models import MAX_TEXT
@@ -106,9 +107,9 @@ def browser_of(request: Request) -> str:
 
 
 def address_of(request: Request) -> str | None:
-    """Who is at the other end, as the server says; None where that is no address, such as a socket's path."""
+    """Who is at the other end, as the host says; None where that is no address, such as a socket's path."""
     try:
-        address = ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0])
+        address = ip_address(host().client_address(request.META).strip().partition("%")[0])
     except ValueError:
         return None
     # An IPv4 client of a server that listens on IPv6 is the same client.
