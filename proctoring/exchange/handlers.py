@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
@@ -30,15 +29,11 @@ from proctoring.errors import MalformedMessage, UnknownExternalId
 from proctoring.inbox.models import WebhookMessage
 from proctoring.logs.event_types import Source
 from proctoring.logs.intake import MAX_ROWS, Reporter, Taken, take_in
-from proctoring.logs.services import OWN
+from proctoring.logs.services import VENDORS, id_from
 from proctoring.reviews.models import RatingSource
 from proctoring.reviews.ratings import record_ratings
 from proctoring.reviews.services import receive_review
 
-VENDORS = f"{OWN}v:"
-"""Message ids of vendors' events begin with it. Ids are unique in an attempt, whoever sent them, and no page may begin
-one so: a candidate who guesses the vendor's ids keeps none of its events out."""
-LONGEST_ID = 64
 NAMED = 20
 """So many refused events are named in a message's reason."""
 
@@ -106,11 +101,8 @@ def _events_reported(event: EventsReported, message: WebhookMessage, now: dateti
 
 
 def _row(event: ReportedEvent) -> dict[str, Any]:
-    name = VENDORS + event.id
-    if len(name) > LONGEST_ID:
-        name = (VENDORS + hashlib.sha256(event.id.encode("utf-8", "replace")).hexdigest())[:LONGEST_ID]
     return {
-        "message_id": name,
+        "message_id": id_from(VENDORS, event.id),
         "type": event.type,
         "occurred_at": event.occurred_at.isoformat(),
         "severity": event.severity,

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from proctoring.backends.types import FIRST_YEAR, LAST_YEAR
 from proctoring.logs.event_types import EVENT_TYPES, FIRST_OWN, Severity, Source
 from proctoring.logs.models import MAX_TEXT, Event, EventActor
-from proctoring.logs.services import OWN
+from proctoring.logs.services import LMS, OWN, id_from
 
 MAX_ROWS = 500
 """Of a batch."""
@@ -205,7 +205,7 @@ def _message_id(row: Mapping[str, Any], source: Source) -> str:
     given = _word(row, "message_id", MESSAGE_ID)
     if given.startswith(OWN) and source != Source.VENDOR:
         raise _Unsound(INVALID, _("message_id must not begin with %s.") % OWN)
-    return given
+    return id_from(LMS, given) if source == Source.LMS else given
 
 
 def _word(row: Mapping[str, Any], name: str, pattern: re.Pattern[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,6 +21,20 @@ BATCH = 500
 
 OWN = "s:"
 """Message ids of our services begin with it; no page's may (``intake.py``)."""
+
+VENDORS, LMS = f"{OWN}v:", f"{OWN}l:"
+"""Message ids of vendors' events, and of those of the LMS's server, begin with these. Ids are unique in an attempt,
+whoever sent them, and no page may begin one so: a candidate who guesses others' ids keeps none of their events out."""
+
+LONGEST_ID = 64
+
+
+def id_from(sender: str, given: str) -> str:
+    """Under which id an event is stored that its sender (``VENDORS``, ``LMS``) calls so."""
+    name = sender + given
+    if len(name) <= LONGEST_ID:
+        return name
+    return (sender + hashlib.sha256(given.encode("utf-8", "replace")).hexdigest())[:LONGEST_ID]
 
 
 def record(

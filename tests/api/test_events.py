@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from proctoring.api.v1.events import address_of
 from proctoring.attempts.models import Attempt
+from proctoring.attempts.reporting import report_from_lms
 from proctoring.attempts.states import Status
 from proctoring.host import Role
 from proctoring.logs.event_types import EVENT_TYPES
@@ -129,6 +130,23 @@ class TestWhat:
     def test_what_the_services_write_the_page_repeats(self, candidate: Person, door: str) -> None:
         assert taken(candidate.post(door, [event("a", 1002), event("b", 1007)])) == (0, 2, [])
         assert not Event.objects.exists()
+
+    def test_a_page_takes_no_id_from_the_server_of_the_lms(
+        self, candidate: Person, server: Person, running: Attempt, door: str
+    ) -> None:
+        longest = "saved-" + "8" * 58
+        guessed = [event(name) for name in ("saved-81", "saved-82", longest)]
+        assert taken(candidate.post(door, guessed)) == (3, 0, [])
+        saved = [event(name, 1006) for name in ("saved-81", longest)]
+        assert taken(server.post(door, saved)) == (2, 0, [])
+        assert taken(server.post(door, saved)) == (0, 2, [])
+        within = report_from_lms(running, [event("saved-82", 1006), event("saved-81", 1006)])
+        assert (within.stored, within.repeated, within.refused) == (1, 1, ())
+        names = [one.message_id for one in Event.objects.filter(type=1006).order_by("pk")]
+        assert (names[0], names[2]) == ("s:l:saved-81", "s:l:saved-82")
+        assert names[1].startswith("s:l:") and len(names[1]) == 64
+        for who, type_ in ((candidate, 1004), (server, 1006)):
+            assert taken(who.post(door, [event("s:l:saved-83", type_)])) == (0, 0, [(0, "invalid")])
 
     def test_a_row_is_kept_whole(self, candidate: Person, running: Attempt, door: str) -> None:
         row = event(
