@@ -97,9 +97,8 @@ def note_time(
     note: str,
     now: datetime,
 ) -> None:
-    """Somebody gave time, or corrected it."""
-    event = time_event(attempt, kind, seconds, by=by, reason_code=reason_code, note=note, now=now)
-    event.save(force_insert=True)
+    """Somebody gave time, or corrected it; after the end as well, when the log may be sealed already."""
+    record_together([time_event(attempt, kind, seconds, by=by, reason_code=reason_code, note=note, now=now)])
 
 
 def time_event(

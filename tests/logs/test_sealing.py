@@ -12,9 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from proctoring import tasks
 from proctoring.attempts import sealing as sweep
 from proctoring.attempts import services
-from proctoring.attempts.models import Attempt
+from proctoring.attempts.models import Attempt, TimeEntry
 from proctoring.attempts.sealing import seal_attempt, seal_due
 from proctoring.attempts.states import Actor, Status
+from proctoring.attempts.timing import EntryKind, EntryState
 from proctoring.beat import SCHEDULE
 from proctoring.logs import sealing
 from proctoring.logs.event_types import Source
@@ -140,6 +141,24 @@ class TestTheNext:
         assert len(seals(attempt)) == 1
         seal_due(now=days(7))
         assert [seal.count for seal in seals(attempt)] == [3, 3]
+
+    @pytest.mark.parametrize("how", ["corrected", "reversed", "granted", "refused"])
+    def test_time_that_is_decided_after_the_seal_is_sealed_too(self, attempt: Attempt, how: str) -> None:
+        kind, state = (EntryKind.EXTRA_TIME, EntryState.APPLIED)
+        if how in ("granted", "refused"):
+            kind, state = EntryKind.OUTAGE, EntryState.PROPOSED
+        entry = TimeEntry.objects.create(attempt=attempt, kind=kind, state=state, seconds=60, at=at(10, 10))
+        seal_due(now=NEXT_DAY)
+        attempt.refresh_from_db()
+        said: Any = {"by": UserFactory(), "reason_code": None, "note": "a word", "now": days(5)}
+        if how == "corrected":
+            services.correct_time(attempt, seconds=60, **said)
+        elif how == "reversed":
+            services.reverse_time(attempt, entry=entry, **said)
+        else:
+            services.decide_outage(attempt, entry=entry, accept=how == "granted", **said)
+        seal_due(now=days(6))
+        assert [seal.count for seal in seals(attempt)] == [3, 2]
 
     def test_more_than_one_seal_holds_goes_into_several_at_once(
         self, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
