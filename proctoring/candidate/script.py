@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -14,6 +14,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from proctoring.attempts.models import Attempt
+from proctoring.attempts.reporting import AFTERWARDS
 from proctoring.attempts.states import RUNNING, Status
 from proctoring.attempts.tokens import PageClaims, issue_page_token
 from proctoring.conf import PAGE_BLOCKS, PAGE_KINDS, settings
@@ -27,9 +28,6 @@ FILES = tuple(
     )
 )
 """In this order: the last one puts the others together."""
-
-AFTERWARDS = timedelta(days=7)
-"""So long after the end a page of the attempt still sends what the browser could not send before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from proctoring.api.v1.events import address_of
 from proctoring.attempts.models import Attempt
-from proctoring.attempts.reporting import report_from_lms
+from proctoring.attempts.reporting import AFTERWARDS, report_from_lms
 from proctoring.attempts.states import Status
 from proctoring.host import Role
 from proctoring.logs.event_types import EVENT_TYPES
@@ -106,6 +106,20 @@ class TestWho:
         Attempt.objects.update(erased_at=TEN)
         refused(candidate.post(door, "nonsense"), 400, "invalid")
         refused(candidate.post(door, [event("a")]), 409, "attempt_erased")
+
+    def test_not_from_a_page_whose_attempt_ended_long_ago(
+        self, candidate: Person, server: Person, running: Attempt, door: str
+    ) -> None:
+        now = timezone.now()
+        ended = {"status": Status.SUBMITTED, "open_slot": None}
+        Attempt.objects.update(**ended, ended_at=now - AFTERWARDS + timedelta(minutes=5))
+        assert taken(candidate.post(door, [event("leftover")])) == (1, 0, [])
+        Attempt.objects.update(ended_at=now - AFTERWARDS - timedelta(minutes=5))
+        refused(candidate.post(door, [event("a")]), 409, "attempt_ended")
+        beat = candidate.post(door.replace("events", "heartbeat"), {"events": [event("b")]})
+        refused(beat, 409, "attempt_ended")
+        assert taken(server.post(door, [event("c", 1006)])) == (1, 0, [])
+        assert [one.message_id for one in Event.objects.order_by("pk")] == ["leftover", "s:l:c"]
 
 
 class TestWhat:

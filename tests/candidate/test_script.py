@@ -18,9 +18,10 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from proctoring.attempts.models import Attempt
+from proctoring.attempts.reporting import AFTERWARDS
 from proctoring.attempts.states import RUNNING, Status
 from proctoring.attempts.tokens import verify_page_token
-from proctoring.candidate.script import AFTERWARDS, FILES
+from proctoring.candidate.script import FILES
 from proctoring.conf import PAGE_BLOCKS, PAGE_KINDS, ProctoringSettings
 from tests.candidate.pages import page_url
 from tests.factories import AttemptFactory, ExamFactory, UserFactory
