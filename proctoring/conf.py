@@ -142,7 +142,8 @@ class ProctoringSettings:
     """This environment's name in the ACS log."""
 
     keep_events_days: int = 1825
-    """After so long what events say of people is blanked: addresses, browsers, words, data. Types and times stay."""
+    """After so long what events say of people is blanked: addresses, browsers, words, data. Types and times stay.
+    From which addresses and browsers pages were heard goes as a whole."""
 
     seal_after_hours: int = 24
     """So long after the last event of an ended attempt its log is sealed."""

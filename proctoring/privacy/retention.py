@@ -13,7 +13,7 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from proctoring.conf import settings
-from proctoring.privacy.blanking import blank
+from proctoring.privacy.blanking import blank, delete
 from proctoring.privacy.certificates import add_counts, make_certificate
 from proctoring.privacy.holds import held_rows
 from proctoring.privacy.models import CertificateKind, DeletionCertificate
@@ -38,8 +38,12 @@ class Sweep:
         for keep in (DataClass.MESSAGES, DataClass.VIDEO_LINKS, DataClass.REVIEWS, DataClass.EVENTS):
             for model, rule in RULES.items():
                 fields = {name: personal for name, personal in rule.personal.items() if personal.keep == keep}
+                before = self.now - timedelta(days=days_kept(keep))
                 if fields:
-                    yield from self._model(model, rule, fields, before=self.now - timedelta(days=days_kept(keep)))
+                    yield from self._model(model, rule, fields, before=before)
+                if rule.keep == keep:
+                    old = _old(model, rule, before).filter(rule.spent)
+                    yield from self._noted(model, delete(old, dry_run=self.dry_run))
 
     def _model(
         self, model: type[Model], rule: Rule, fields: dict[str, Personal], *, before: datetime
@@ -52,7 +56,10 @@ class Sweep:
     def _blank(
         self, model: type[Model], rows: QuerySet[Any], fields: dict[str, Personal], **more: Any
     ) -> Iterator[tuple[str, int]]:
-        batches = blank(rows, fields, now=self.now, dry_run=self.dry_run, **more)
+        yield from self._noted(model, blank(rows, fields, now=self.now, dry_run=self.dry_run, **more))
+
+    def _noted(self, model: type[Model], batches: Iterator[int]) -> Iterator[tuple[str, int]]:
+        """Each batch in one transaction with what the certificate says of it."""
         while True:
             with transaction.atomic():
                 done = next(batches, None)

@@ -67,6 +67,10 @@ class Rule:
     actors: frozenset[str] = frozenset()
     """Accounts of those who acted. They stay: the account is the LMS's, which empties it itself."""
     harmless: Mapping[Why, frozenset[str]] = field(default_factory=dict)
+    keep: DataClass = DataClass.UNTIL_ERASURE
+    """How long whole rows are kept, of a model that erasure deletes (``Fate.DELETED``)."""
+    spent: Q = Q()
+    """Of those, which rows age may delete: the others are still in use, however old."""
     grows: bool = False
     """Rows are added, and what they say is never changed: what was searched before needs no second search."""
     held: Callable[[Collection[int], Collection[str]], Q] | None = None

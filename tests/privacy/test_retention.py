@@ -15,12 +15,13 @@ from proctoring.conf import settings as ours
 from proctoring.errors import Conflict, InvalidInput
 from proctoring.exams.models import Exam
 from proctoring.inbox.models import WebhookMessage
+from proctoring.monitoring.models import Presence, SeenAddress
 from proctoring.privacy import blanking, certificates
 from proctoring.privacy.holds import place_hold, release_hold
 from proctoring.privacy.models import DeletionCertificate, LegalHold
 from proctoring.privacy.retention import Sweep
 from proctoring.reviews.models import Review, ReviewComment
-from tests.factories import TEN, MessageFactory, at
+from tests.factories import TEN, AttemptFactory, MessageFactory, at
 from tests.privacy.conftest import COURSE, EXTERNAL, NAME, NOTES, VIDEO, receive
 from tests.privacy.dump import dump
 
@@ -185,3 +186,42 @@ class TestHolds:
         with pytest.raises(Conflict) as refused:
             release_hold(hold, by=officer)
         assert refused.value.code == "hold_released"
+
+
+@pytest.fixture
+def heard_of(db: None) -> Attempt:
+    """Its page was last heard of at ten, from the second of two addresses."""
+    attempt = AttemptFactory(status="submitted")
+    Presence.objects.create(
+        attempt=attempt, last_seen_at=TEN, interval_seconds=30, ip="192.0.2.8", user_agent="Firefox"
+    )
+    for number, days in ((7, -1), (8, 0)):
+        SeenAddress.objects.create(
+            attempt=attempt, exam_id=attempt.exam_id, ip=f"192.0.2.{number}", first_seen_at=after(days)
+        )
+    return attempt
+
+
+def test_addresses_and_browsers_of_pages_go_as_those_of_events_do(heard_of: Attempt) -> None:
+    assert sweep(after(1824)).counts == {}
+    assert sweep(after(1825)).counts == {"seenaddress": 1}
+    told = sweep(after(1826), dry_run=True).counts
+    assert (Presence.objects.count(), SeenAddress.objects.count()) == (1, 1)
+    assert sweep(after(1826)).counts == told == {"seenaddress": 1, "presence": 1}
+    assert not Presence.objects.exists() and not SeenAddress.objects.exists()
+    assert [one.counts for one in DeletionCertificate.objects.order_by("pk")] == [{"seenaddress": 1}, dict(told)]
+
+
+def test_the_page_of_an_open_attempt_is_expected_however_long_it_was_silent(heard_of: Attempt) -> None:
+    Attempt.objects.filter(pk=heard_of.pk).update(open_slot=1)
+    assert sweep(after(1826)).counts == {"seenaddress": 2}
+    assert Presence.objects.exists()
+
+
+@pytest.mark.parametrize("about", ["person", "course"])
+def test_a_legal_hold_keeps_where_pages_were_heard_from(about: str, heard_of: Attempt) -> None:
+    what: Any = {"user": heard_of.user} if about == "person" else {"course_id": heard_of.exam.course_id}
+    hold = place_hold(by=None, reason="a case", now=TEN, **what)
+    assert sweep(after(1826)).counts == {}
+    release_hold(hold, by=None)
+    assert sweep(after(1826)).counts == {"seenaddress": 2, "presence": 1}

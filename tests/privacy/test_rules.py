@@ -8,11 +8,12 @@ import pytest
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import models
+from django.db.models import Q
 
 from proctoring.bookings.models import BookingLogEntry
 from proctoring.privacy.places import CONNECTIONS, places
 from proctoring.privacy.retention import days_kept
-from proctoring.privacy.rule import DataClass, Rule, Why
+from proctoring.privacy.rule import DataClass, Fate, Rule, Why
 from proctoring.privacy.rules import (
     HISTORY_ACTORS,
     HISTORY_HARMLESS,
@@ -133,3 +134,15 @@ def test_whatever_has_an_end_of_its_own_knows_its_age_and_its_attempt() -> None:
             assert rule.attempt, model
         for one in kept:
             assert days_kept(one) > 0
+
+
+@pytest.mark.parametrize("model", list(RULES), ids=lambda model: model.__name__)
+def test_whole_rows_go_with_age_only_where_erasure_deletes_them_and_no_version_is_left(model: Any) -> None:
+    rule = RULES[model]
+    if rule.keep == DataClass.UNTIL_ERASURE:
+        assert rule.spent == Q()
+        return
+    assert days_kept(rule.keep) > 0
+    assert rule.fate == Fate.DELETED
+    assert history_of(model) is None
+    assert rule.dated and rule.attempt
