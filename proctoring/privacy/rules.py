@@ -345,7 +345,10 @@ RULES: Mapping[type[Model], Rule] = {
         attempt="attempt",
         dated="received_at",
         section="events",
-        exported=("attempt_id", "type", "actor", "at", "item_id", "question_number", "reason_message", "error", "ip"),
+        exported=(
+            *("attempt_id", "type", "actor", "at", "occurred_at", "item_id", "question_number", "reason_message"),
+            *("error", "ip", "user_agent", "data"),
+        ),
     ),
     # Hashes; without the salts of the events, which go, nothing about anybody can be guessed from them.
     Seal: Rule(fate=Fate.NOBODYS, harmless=_harmless(ours="previous_root root packed_places")),

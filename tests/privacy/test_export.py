@@ -10,11 +10,13 @@ from django.contrib.auth.models import AbstractUser
 
 from proctoring.attempts.models import Attempt
 from proctoring.exams.models import Exam
+from proctoring.logs.models import Event
 from proctoring.privacy import blanking
 from proctoring.privacy.erasure import erase_user
 from proctoring.privacy.export import export_user
 from proctoring.privacy.pseudonyms import candidate_id
-from tests.factories import AttemptFactory, UserFactory, at
+from proctoring.privacy.rules import RULES
+from tests.factories import AttemptFactory, EventFactory, UserFactory, at
 from tests.privacy.conftest import EXTERNAL, NAME, NOTES, USERNAME, VIDEO, a_strangers_attempt
 
 pytestmark = pytest.mark.usefixtures("_noon")
@@ -55,6 +57,15 @@ def test_it_holds_what_is_kept_about_the_person(known: Attempt, zuleika: Abstrac
     versions = document["attempt_versions"]
     assert versions[0]["status"] == "created"
     assert NOTES["change"] in {one["history_change_reason"] for one in versions}
+
+
+def test_an_event_is_in_it_with_everything_that_erasure_would_empty(known: Attempt, zuleika: AbstractUser) -> None:
+    fields = {"ip": "192.0.2.7", "user_agent": "Firefox", "data": {"from": "tab"}}
+    EventFactory(attempt=known, type=16, occurred_at=at(10, 1), at=at(10, 2), **fields)
+    [told] = [one for one in exported(zuleika)["events"] if one["type"] == 16]
+    assert {**told, **fields} == told
+    assert (told["occurred_at"], told["at"]) == ("2026-03-02T10:01:00Z", "2026-03-02T10:02:00Z")
+    assert RULES[Event].personal.keys() <= told.keys()
 
 
 def test_it_holds_no_secret_and_nobody_elses_name(
