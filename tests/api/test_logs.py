@@ -86,6 +86,29 @@ class TestWho:
         refused(candidate.get(f"/attempts/{other.pk}/candidate-log/"), 404, "not_found")
         refused(candidate.get(f"/attempts/{other.pk}/timeline/"), 404, "not_found")
 
+    def test_whoever_sits_the_exam_reads_no_more_of_their_own_attempt(
+        self, viewer: Person, proctor: Person, staff: Person, superuser: Person, attempt: Attempt
+    ) -> None:
+        EventFactory(attempt=attempt, type=1010)
+        # Of no attempt any more: nobody's own.
+        EventFactory(attempt=None, exam=attempt.exam, type=1010, status="")
+        for who in (viewer, proctor, staff):
+            own = AttemptFactory(exam=attempt.exam, user=who.user)
+            EventFactory(attempt=own, type=1010)
+            assert len(candidate_log(who, own)) == 1
+            for path in (f"/attempts/{own.pk}/timeline/", f"/attempts/{own.pk}/commands/"):
+                refused(who.get(path), 403, "permission_denied")
+            refused(who.get("/logs/acs/", deliveryExecutionId=own.pk), 403, "permission_denied")
+            assert len(timeline(who, attempt)) == 1
+        for who in (viewer, proctor, staff):
+            shown = rows(who.get("/logs/acs/", deliveryId=attempt.exam_id))
+            assert len(shown) == 4
+            assert who.user.get_username() not in {row["testTaker"] for row in shown}
+        own = AttemptFactory(exam=attempt.exam, user=superuser.user)
+        EventFactory(attempt=own, type=1010)
+        assert len(timeline(superuser, own)) == len(acs(superuser, own)) == 1
+        assert len(rows(superuser.get("/logs/acs/", deliveryId=attempt.exam_id))) == 6
+
     def test_nobody_else(
         self,
         nobody: Person,
