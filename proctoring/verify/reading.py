@@ -26,7 +26,9 @@ LARGEST: Mapping[str, int] = {
 }
 """Bytes, unpacked. These files and no others are in a bundle."""
 LONGEST_LINE = MEGA // 4
-MOST_LINES = 1_000_000
+SHORTEST_LINE = 64
+"""Bytes. Rows of events and leaves hold a hash or a salt, and are longer; with it the bound on bytes is one on rows, and
+no log that may be as large as that has too many of them."""
 HIGHEST_RATIO, FREE_OF_RATIO = 500, MEGA
 """Hashes and salts cannot be packed: a long file of rows that is packed this well holds something else. Words can."""
 OF_WORDS = (LEDGER, REVIEWS)
@@ -83,10 +85,10 @@ class Bundle:
     def lines(self, name: str) -> Iterator[Any]:
         """The rows of a file of JSON lines, one in memory at once."""
         with _Readable(self._zip, name) as file:
-            number = 0
+            number, most = 0, LARGEST[name] // SHORTEST_LINE
             while line := file.readline(LONGEST_LINE + 1):
                 number += 1
-                if len(line) > LONGEST_LINE or number > MOST_LINES:
+                if len(line) > LONGEST_LINE or number > most:
                     raise NotABundle(f"{name} has a line that is too long, or too many: line {number}.")
                 yield _json(line, f"{name}, line {number}")
 

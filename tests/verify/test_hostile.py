@@ -162,10 +162,16 @@ def test_a_line_without_an_end(name: str, make: Callable[..., Path]) -> None:
 
 
 def test_more_lines_than_a_log_has(make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MOST_LINES", 10)
     row = b'{"public":{"id":1}}\n'
+    monkeypatch.setattr(reading, "LARGEST", {**reading.LARGEST, EVENTS: 11 * len(row)})
+    monkeypatch.setattr(reading, "SHORTEST_LINE", 2 * len(row))
     with pytest.raises(NotABundle, match="too many"):
         check(make({EVENTS: row * 11}))
+
+
+def test_a_log_may_have_as_many_lines_as_its_bytes_are_rows() -> None:
+    assert reading.LARGEST[EVENTS] // reading.SHORTEST_LINE > 10_000_000
+    assert reading.LARGEST[LEAVES] // reading.SHORTEST_LINE > 5_000_000
 
 
 ODD: list[tuple[str, Any]] = [
