@@ -69,7 +69,7 @@ class Rule:
     harmless: Mapping[Why, frozenset[str]] = field(default_factory=dict)
     keep: DataClass = DataClass.UNTIL_ERASURE
     """How long whole rows are kept, of a model that erasure deletes (``Fate.DELETED``)."""
-    spent: Q = Q()
+    spent: Q = field(default_factory=Q)
     """Of those, which rows age may delete: the others are still in use, however old."""
     grows: bool = False
     """Rows are added, and what they say is never changed: what was searched before needs no second search."""

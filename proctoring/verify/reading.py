@@ -27,8 +27,8 @@ LARGEST: Mapping[str, int] = {
 """Bytes, unpacked. These files and no others are in a bundle."""
 LONGEST_LINE = MEGA // 4
 SHORTEST_LINE = 64
-"""Bytes. Rows of events and leaves hold a hash or a salt, and are longer; with it the bound on bytes is one on rows, and
-no log that may be as large as that has too many of them."""
+"""Bytes. Rows of events and leaves hold a hash or a salt, and are longer; with it the bound on bytes is one on
+rows, and no log that may be as large as that has too many of them."""
 HIGHEST_RATIO, FREE_OF_RATIO = 500, MEGA
 """Hashes and salts cannot be packed: a long file of rows that is packed this well holds something else. Words can."""
 OF_WORDS = (LEDGER, REVIEWS)

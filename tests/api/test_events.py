@@ -158,7 +158,8 @@ class TestWhat:
         assert (within.stored, within.repeated, within.refused) == (1, 1, ())
         names = [one.message_id for one in Event.objects.filter(type=1006).order_by("pk")]
         assert (names[0], names[2]) == ("s:l:saved-81", "s:l:saved-82")
-        assert names[1].startswith("s:l:") and len(names[1]) == 64
+        assert names[1].startswith("s:l:")
+        assert len(names[1]) == 64
         for who, type_ in ((candidate, 1004), (server, 1006)):
             assert taken(who.post(door, [event("s:l:saved-83", type_)])) == (0, 0, [(0, "invalid")])
 

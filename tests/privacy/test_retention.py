@@ -208,7 +208,8 @@ def test_addresses_and_browsers_of_pages_go_as_those_of_events_do(heard_of: Atte
     told = sweep(after(1826), dry_run=True).counts
     assert (Presence.objects.count(), SeenAddress.objects.count()) == (1, 1)
     assert sweep(after(1826)).counts == told == {"seenaddress": 1, "presence": 1}
-    assert not Presence.objects.exists() and not SeenAddress.objects.exists()
+    assert not Presence.objects.exists()
+    assert not SeenAddress.objects.exists()
     assert [one.counts for one in DeletionCertificate.objects.order_by("pk")] == [{"seenaddress": 1}, dict(told)]
 
 

@@ -145,4 +145,5 @@ def test_whole_rows_go_with_age_only_where_erasure_deletes_them_and_no_version_i
     assert days_kept(rule.keep) > 0
     assert rule.fate == Fate.DELETED
     assert history_of(model) is None
-    assert rule.dated and rule.attempt
+    assert rule.dated
+    assert rule.attempt

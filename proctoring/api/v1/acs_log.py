@@ -147,7 +147,7 @@ class AcsLog(EventLogView):
             pk = logged_exam(request.user, exam).pk
             scoped, name = self.get_queryset().filter(exam=pk), f"acs-log-exam-{pk}"
             if not request.user.is_superuser:
-                # Their own attempt's is not theirs to read (``logged_attempt``). The join is there for the login anyway.
+                # Their own attempt's is not theirs to read (``logged_attempt``). The login joins already.
                 scoped = scoped.exclude(attempt__user=request.user.pk)
         return self.answer(scoped, rows=lambda some: [_row(event) for event in some], name=name)
 
