@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -20,8 +20,9 @@ from proctoring.admin.rendering import EMPTY, Table, link_to, moment, person, zo
 from proctoring.errors import ProctoringError
 from proctoring.host import Role
 from proctoring.invigilation.actions import UNDOABLE, Why
+from proctoring.invigilation.bulk import go_on
 from proctoring.invigilation.models import NOT_REACHED, BulkAction, BulkItem, Result
-from proctoring.invigilation.undo import undo_bulk_action
+from proctoring.invigilation.undo import undo_bulk_action, waiting_for_undo
 
 if TYPE_CHECKING:
     from proctoring.host import User
@@ -72,14 +73,35 @@ class BulkActionAdmin(CourseAdmin):
                 "subtitle": None,
                 "summary": summary(obj),
                 "timezone_note": zone_in_words(),
-                "may_undo": obj.undone_at is None and obj.action in UNDOABLE,
+                **possible(obj),
                 "tables": [results(obj)],
             }
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.undo_view)
-        return [path("<int:pk>/undo/", view, name="proctoring_bulkaction_undo"), *super().get_urls()]
+        views = {"undo": self.undo_view, "go-on": self.go_on_view}
+        return [
+            *(
+                path(f"<int:pk>/{name}/", self.admin_site.admin_view(view), name=f"proctoring_bulkaction_{name}")
+                for name, view in views.items()
+            ),
+            *super().get_urls(),
+        ]
+
+    def go_on_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Why was said when it began: the button is enough."""
+        bulk = self.get_object(request, str(pk))
+        if bulk is None:
+            raise Http404
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        try:
+            go_on(bulk, by=request.user)
+        except ProctoringError as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+        else:
+            self.log_change(request, bulk, _("gone on with."))
+        return redirect("admin:proctoring_bulkaction_change", bulk.pk)
 
     def undo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Asks why; the form comes here again."""
@@ -134,6 +156,18 @@ class BulkActionAdmin(CourseAdmin):
     @admin.display(description=gettext_lazy("results"))
     def outcome(self, bulk: BulkAction) -> str:
         return outcome_of(bulk)
+
+
+def possible(bulk: BulkAction) -> dict[str, bool]:
+    """Which buttons its page has. One that somebody is still busy with looks like one that was cut off: to go on with
+    it does nothing twice."""
+    began_undo = bulk.undone_at is not None
+    goes_on = began_undo and waiting_for_undo(bulk).exists()
+    return {
+        "may_go_on": not began_undo and bulk.items.filter(result=NOT_REACHED).exists(),
+        "may_undo": bulk.action in UNDOABLE and (goes_on or not began_undo),
+        "undo_goes_on": goes_on,
+    }
 
 
 def outcome_of(bulk: Any) -> str:

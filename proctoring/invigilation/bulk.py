@@ -1,7 +1,8 @@
 """The same to many attempts: a record first, then each attempt in a transaction of its own.
 
 Locks: one attempt at a time, so that two bulk actions cannot wait for each other. What is refused, or breaks, keeps
-nothing else back.
+nothing else back. Where a worker was killed, ``go_on`` does the rest. Nobody can tell whether one is dead or slow, so
+two may be at it: an item takes one result, and whoever comes second has their step rolled back.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from django.utils.translation import gettext as _
 from proctoring.attempts.models import TimeEntry
 from proctoring.errors import ProctoringError
 from proctoring.invigilation.actions import Action, Wish
-from proctoring.invigilation.choosing import Choice, Target
+from proctoring.invigilation.choosing import Choice, Target, choose_named
 from proctoring.invigilation.models import NOT_REACHED, BulkAction, BulkItem, Result
 from proctoring.invigilation.services import intervene
 
@@ -39,7 +40,7 @@ Act = Callable[[datetime], Mapping[str, Any]]
 
 
 class _Stopped(Exception):
-    """The item has a result already: somebody has undone the whole action while it ran."""
+    """The item has a result already: somebody has undone the whole action while it ran, or went on with it too."""
 
 
 def record_bulk_action(choice: Choice, wish: Wish, *, by: User, now: datetime | None = None) -> BulkAction:
@@ -80,12 +81,26 @@ def carry_out(bulk: BulkAction, choice: Choice, *, by: User) -> BulkAction:
     return bulk
 
 
+def go_on(bulk: BulkAction, *, by: User) -> BulkAction:
+    """Do what is left of one that was never finished; of any other, nothing. Rights are those of now, and of ``by``.
+
+    Raises ``NotPermitted`` as ``choose_named`` does.
+    """
+    if bulk.finished_at is not None or bulk.undone_at is not None:
+        return bulk
+    # Not by the filter again: it would find others by now.
+    left = bulk.items.filter(result=NOT_REACHED).values_list("asked", flat=True)
+    return carry_out(bulk, choose_named(left, by=by), by=by)
+
+
 def act_on_many(choice: Choice, wish: Wish, *, by: User) -> BulkAction:
     """Both in one, for doors that nobody knocks at twice with the same key."""
     return carry_out(record_bulk_action(choice, wish, by=by), choice, by=by)
 
 
 def _act(target: Target, wish: Wish, by: User, now: datetime) -> Mapping[str, Any]:
+    if target.refusal is not None:
+        raise target.refusal
     if target.attempt is None or target.actor is None:
         raise ValueError("Only what may be done is tried.")
     row = intervene(target.attempt, wish, by=by, actor=target.actor, now=now)

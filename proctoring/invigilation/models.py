@@ -81,7 +81,7 @@ class BulkAction(models.Model):
     text = models.TextField(_("text"), blank=True)
     created_at = models.DateTimeField(_("created at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    """Null while it runs, and for ever where its worker was killed."""
+    """Null while it runs, and until somebody goes on where its worker was killed."""
     undone_at = models.DateTimeField(_("undone at"), null=True, blank=True)
     undone_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL,

@@ -1,4 +1,7 @@
-"""A bulk action is taken back: by the opposite step of each attempt that is still as the action left it."""
+"""A bulk action is taken back: by the opposite step of each attempt that is still as the action left it.
+
+Where a worker was killed, whoever undoes it again does what is left; each item is taken back once, as it is done once.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,6 +29,8 @@ from proctoring.monitoring.commands import send_command
 from proctoring.monitoring.models import CommandKind
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from proctoring.attempts.models import TimeEntry
     from proctoring.host import User
 
@@ -34,18 +40,33 @@ UNDO = "undo_"
 def undo_bulk_action(bulk: BulkAction, why: Why, *, by: User, now: datetime | None = None) -> BulkAction:
     """Take back what can be. One that still runs is stopped: what it has not reached is not done any more.
 
-    Raises ``Conflict`` (``already_undone``).
+    An undoing that was not finished goes on. The record keeps who began it and why; each step says who took it and why.
+    Raises ``Conflict`` (``already_undone``) where nothing is left.
     """
-    undone = {"undone_at": now or timezone.now(), "undone_by": by.pk}
-    undone |= {"undo_reason_code": why.reason_code, "undo_comment": why.comment}
-    if not BulkAction.objects.filter(pk=bulk.pk, undone_at=None).update(**undone):
+    began = _begin(bulk, why, by=by, now=now or timezone.now())
+    items = list(waiting_for_undo(bulk).select_related("attempt__exam", "attempt__user", "entry"))
+    if not began and not items:
         raise Conflict(_("This has been undone already."), code="already_undone")
-    stopped = {"code": "stopped", "detail": _("Undone before it was this attempt's turn.")}
-    bulk.items.filter(result=NOT_REACHED).update(result=Result.REFUSED, **stopped)
-    for item in bulk.items.filter(result=Result.DONE).select_related("attempt__exam", "attempt__user", "entry"):
+    for item in items:
         _undo(item, Action(bulk.action), why, by)
     bulk.refresh_from_db()
     return bulk
+
+
+def waiting_for_undo(bulk: BulkAction) -> QuerySet[BulkItem]:
+    """What was done and has not been tried to take back."""
+    return bulk.items.filter(result=Result.DONE, undo_result=NOT_REACHED)
+
+
+def _begin(bulk: BulkAction, why: Why, *, by: User, now: datetime) -> bool:
+    """Whether nobody had. With the stop in one transaction: of what is undone, nothing is left to do."""
+    undone = {"undone_at": now, "undone_by": by.pk}
+    undone |= {"undo_reason_code": why.reason_code, "undo_comment": why.comment}
+    stopped = {"code": "stopped", "detail": _("Undone before it was this attempt's turn.")}
+    with transaction.atomic():
+        began = BulkAction.objects.filter(pk=bulk.pk, undone_at=None).update(**undone)
+        bulk.items.filter(result=NOT_REACHED).update(result=Result.REFUSED, **stopped)
+    return bool(began)
 
 
 def _undo(item: BulkItem, action: Action, why: Why, by: User) -> None:

@@ -10,6 +10,9 @@ from django.urls import reverse
 
 from proctoring.attempts.models import Attempt
 from proctoring.exams.models import Exam
+from proctoring.invigilation.actions import Action, Wish
+from proctoring.invigilation.bulk import record_bulk_action
+from proctoring.invigilation.choosing import choose_named
 from proctoring.invigilation.models import BulkAction
 from proctoring.monitoring.models import Command
 
@@ -76,6 +79,32 @@ def test_undoing_asks_why_and_says_what_came_of_it(
     assert "undone already" in errors(boss_client.post(page_of(bulk, "undo"), say()))
 
 
+def test_one_that_was_cut_off_goes_on_by_a_button(
+    boss_client: Client, boss: User, make_attempt: Callable[..., Attempt]
+) -> None:
+    attempts = [make_attempt(), make_attempt()]
+    choice = choose_named([one.pk for one in attempts], by=boss)
+    bulk = record_bulk_action(choice, Wish(action=Action.PAUSE, reason_code=NOISE, comment="fire alarm"), by=boss)
+    assert page_of(bulk, "go-on") in boss_client.get(page_of(bulk)).content.decode()
+    assert boss_client.get(page_of(bulk, "go-on")).status_code == 405
+    response = boss_client.post(page_of(bulk, "go-on"), follow=True)
+    assert [row[1] for row in table(response)] == ["Done", "Done"]
+    assert page_of(bulk, "go-on") not in response.content.decode()
+
+
+def test_an_undoing_that_was_cut_off_goes_on(boss_client: Client, make_attempt: Callable[..., Attempt]) -> None:
+    boss_client.post(reverse(LIST), together("pause", make_attempt(), make_attempt()))
+    bulk = BulkAction.objects.get()
+    boss_client.post(page_of(bulk, "undo"), say())
+    item = bulk.items.all()[0]
+    take(boss_client, item.attempt, "pause")
+    bulk.items.filter(pk=item.pk).update(undo_result="", at=Attempt.objects.get(pk=item.attempt_id).paused_at)
+    assert "Go on undoing" in boss_client.get(page_of(bulk)).content.decode()
+    response = boss_client.post(page_of(bulk, "undo"), say(), follow=True)
+    assert told(response)[-1] == "Taken back for 2 of 2 attempts."
+    assert "Go on undoing" not in response.content.decode()
+
+
 def test_what_cannot_be_taken_back_offers_no_button(boss_client: Client, attempt: Attempt) -> None:
     bulk = make_bulk_action(attempt)
     assert page_of(bulk, "undo") not in boss_client.get(page_of(bulk)).content.decode()
@@ -100,6 +129,7 @@ def test_the_list_is_read_and_nothing_of_it_changed(
         assert person.post(page_of(bulk, "delete"), {"post": "yes"}).status_code == 403
     assert as_person("reviewer-of-algebra").get(reverse(BULKS)).status_code == 403
     assert as_person("staff-of-botany").get(page_of(bulk, "undo")).status_code == 404
+    assert as_person("staff-of-botany").post(page_of(bulk, "go-on")).status_code == 404
 
 
 def test_a_list_costs_the_same_whatever_is_in_it(

@@ -16,6 +16,7 @@ from proctoring.invigilation.models import BulkAction
 from proctoring.monitoring.models import Command
 from tests.api.conftest import WHY, B, Person, refused
 from tests.factories import AttemptFactory, ExamFactory, UserFactory, at
+from tests.invigilation.doing import killed_after
 
 pytestmark = pytest.mark.usefixtures("lms")
 
@@ -175,16 +176,24 @@ class TestAgain:
         assert set(Attempt.objects.values_list("total_seconds", flat=True)) == {3900}
         refused(ask(proctor, sat, "extend", minutes=6, headers=key), 422, "idempotency_key_reused")
 
-    def test_of_a_call_that_was_killed_the_key_tells_how_far_it_came(
-        self, proctor: Person, sat: list[Attempt], monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("by_filter", [False, True])
+    def test_a_call_that_was_killed_is_finished_under_its_key(
+        self, proctor: Person, sat: list[Attempt], exam: Exam, by_filter: bool
     ) -> None:
-        monkeypatch.setattr("proctoring.api.v1.bulk_actions.carry_out", lambda *args, **kwargs: None)
         key = {"Idempotency-Key": "k1"}
-        body = ask(proctor, sat, headers=key).json()
-        assert {one["result"] for one in body["results"]} == {"unknown"}
-        monkeypatch.undo()
-        assert ask(proctor, sat, headers=key).json() == body
-        assert (body["done"], body["refused"], statuses()) == (0, 0, ["started"] * 3)
+        wanted = {"exam": exam.pk, "filter": {"status": "started"}} if by_filter else sat
+        with killed_after(sat[1]), pytest.raises(KeyboardInterrupt):
+            ask(proctor, wanted, headers=key)
+        assert statuses() == ["paused", "paused", "started"]
+        AttemptFactory(exam=exam, status="started")
+        again = ask(proctor, wanted, headers=key)
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert (again.json()["done"], again.json()["refused"]) == (3, 0)
+        assert statuses() == ["paused"] * 3 + ["started"]
+        assert Command.objects.filter(kind="pause").count() == 3
+        assert ask(proctor, wanted, headers=key).json() == again.json()
+        assert BulkAction.objects.get().finished_at is not None
 
 
 class TestRecords:
@@ -229,6 +238,16 @@ class TestUndoing:
         record = proctor.get(f"{PATH}{key}/").json()
         assert record["undo_results"] == body["results"]
         assert (record["undone_at"], record["undone_by"]["id"]) == ("2026-03-02T10:30:00Z", proctor.user.pk)
+        refused(proctor.post(f"{PATH}{key}/undo/", WHY), 409, "already_undone")
+
+    @pytest.mark.django_db(transaction=True)
+    def test_one_that_was_killed_goes_on(self, proctor: Person, sat: list[Attempt]) -> None:
+        key = ask(proctor, sat).json()["id"]
+        with killed_after(sat[0]), pytest.raises(KeyboardInterrupt):
+            proctor.post(f"{PATH}{key}/undo/", WHY)
+        assert statuses() == ["started", "paused", "paused"]
+        body = proctor.post(f"{PATH}{key}/undo/", WHY).json()
+        assert (body["done"], body["refused"], statuses()) == (3, 0, ["started"] * 3)
         refused(proctor.post(f"{PATH}{key}/undo/", WHY), 409, "already_undone")
 
     def test_a_message_cannot_be_unsaid(self, proctor: Person, sat: list[Attempt]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from proctoring.invigilation.models import BulkAction
 from proctoring.invigilation.services import capacity, intervene
 from proctoring.invigilation.undo import undo_bulk_action
 from proctoring.logs.models import Event
+from proctoring.signals import attempt_status_changed
 from tests.factories import at
 
 NOISE = 10030
@@ -42,6 +44,22 @@ def do_to_all(
 def undo(bulk: BulkAction, by: Any, *, moment: datetime = LATER) -> BulkAction:
     with time_machine.travel(moment, tick=False):
         return undo_bulk_action(bulk, Why(reason_code=30030, comment="A mistake"), by=by)
+
+
+@contextmanager
+def killed_after(attempt: Attempt) -> Iterator[None]:
+    """The worker dies as soon as this attempt's step is committed; only in tests whose transactions are real."""
+
+    def kill(attempt: Attempt, **_: Any) -> None:
+        if attempt.pk == last:
+            raise KeyboardInterrupt
+
+    last = attempt.pk
+    attempt_status_changed.connect(kill)
+    try:
+        yield
+    finally:
+        attempt_status_changed.disconnect(kill)
 
 
 def results(bulk: BulkAction) -> list[tuple[str, str]]:

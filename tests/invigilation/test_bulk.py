@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,14 +18,14 @@ from proctoring.errors import NotPermitted, RuleBroken
 from proctoring.exams.models import Exam
 from proctoring.host import Role
 from proctoring.invigilation import choosing
-from proctoring.invigilation.bulk import carry_out, record_bulk_action
+from proctoring.invigilation.bulk import _act, carry_out, go_on, record_bulk_action, settle
 from proctoring.invigilation.choosing import choose_found, choose_named
 from proctoring.invigilation.models import BulkAction
 from proctoring.monitoring.models import Command, Presence, milliseconds
 from proctoring.signals import attempt_status_changed
 from tests.factories import AttemptFactory, ExamFactory, UserFactory, at
 from tests.hosts import ScriptedHost
-from tests.invigilation.doing import HALF_PAST, NOISE, do_to_all, now_of, results, wish
+from tests.invigilation.doing import HALF_PAST, LATER, NOISE, do_to_all, killed_after, now_of, results, undo, wish
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +105,54 @@ class TestResults:
         assert results(bulk) == [("done", ""), ("done", ""), ("", "")]
         assert [now_of(one).status for one in attempts] == ["paused", "paused", "started"]
         assert bulk.finished_at is None
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("action", ["pause", "terminate"])
+    def test_somebody_goes_on_where_a_worker_was_killed(self, sitting: Any, proctor: AbstractUser, action: str) -> None:
+        attempts = sitting(3)
+        with killed_after(attempts[0]), pytest.raises(KeyboardInterrupt):
+            do_to_all(attempts, action, proctor)
+        bulk = BulkAction.objects.get()
+        with time_machine.travel(LATER, tick=False):
+            go_on(bulk, by=proctor)
+        assert results(bulk) == [("done", "")] * 3
+        assert Command.objects.filter(kind=action).count() == 3
+        assert BulkAction.objects.get().finished_at == LATER
+
+    def test_of_what_is_finished_or_undone_nothing_is_left(self, sitting: Any, proctor: AbstractUser) -> None:
+        choice = choose_named([one.pk for one in sitting(2)], by=proctor)
+        bulk = record_bulk_action(choice, wish("reload"), by=proctor)
+        undo(bulk, proctor)
+        go_on(bulk, by=proctor)
+        assert results(bulk) == [("refused", "stopped")] * 2
+        finished = do_to_all(sitting(1), "reload", proctor)
+        with time_machine.travel(LATER, tick=False):
+            go_on(finished, by=proctor)
+        assert BulkAction.objects.get(pk=finished.pk).finished_at == HALF_PAST
+
+    def test_whoever_goes_on_needs_the_right_to(self, lms: ScriptedHost, sitting: Any, proctor: AbstractUser) -> None:
+        far = AttemptFactory(exam=ExamFactory(course_id=ELSEWHERE), status="started")
+        lms.roles.add((proctor.pk, ELSEWHERE, Role.INVIGILATOR))
+        choice = choose_named([far.pk, *(one.pk for one in sitting(1))], by=proctor)
+        bulk = record_bulk_action(choice, wish("flag"), by=proctor)
+        lms.roles.remove((proctor.pk, ELSEWHERE, Role.INVIGILATOR))
+        lms.roles.add((proctor.pk, ELSEWHERE, Role.REVIEWER))
+        go_on(bulk, by=proctor)
+        assert results(bulk) == [("refused", "not_permitted"), ("done", "")]
+
+    def test_what_two_go_on_with_is_done_once(self, sitting: Any, proctor: AbstractUser) -> None:
+        """The slower one has read of an item that it waits, and finds it done."""
+        attempts = sitting(2)
+        choice = choose_named([one.pk for one in attempts], by=proctor)
+        bulk = record_bulk_action(choice, wish("extend"), by=proctor)
+        slow = list(bulk.items.all())
+        with time_machine.travel(HALF_PAST, tick=False):
+            go_on(bulk, by=proctor)
+            for item, target in zip(slow, choice.targets, strict=True):
+                settle(item, partial(_act, target, bulk.wish, proctor))
+        assert results(bulk) == [("done", "")] * 2
+        assert [now_of(one).total_seconds for one in attempts] == [4200] * 2
+        assert Command.objects.count() == 2
 
     def test_the_record_is_there_before_the_first_attempt_is_touched(self, sitting: Any, proctor: AbstractUser) -> None:
         choice = choose_named([one.pk for one in sitting(2)], by=proctor)

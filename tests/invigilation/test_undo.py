@@ -14,9 +14,9 @@ from proctoring.invigilation.actions import UNDOABLE, Action
 from proctoring.invigilation.bulk import record_bulk_action
 from proctoring.invigilation.choosing import choose_named
 from proctoring.monitoring.models import Command
-from tests.factories import at
+from tests.factories import UserFactory, at
 from tests.hosts import ScriptedHost
-from tests.invigilation.doing import do, do_to_all, logged, now_of, results, undo, undone, wish
+from tests.invigilation.doing import do, do_to_all, killed_after, logged, now_of, results, undo, undone, wish
 
 pytestmark = pytest.mark.django_db
 
@@ -126,6 +126,27 @@ def test_once(sitting: Any, proctor: AbstractUser) -> None:
     with pytest.raises(Conflict) as refused:
         undo(bulk, proctor)
     assert refused.value.code == "already_undone"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("action", "before"), [("pause", "started"), ("resume", "paused")])
+def test_one_that_was_killed_goes_on(
+    sitting: Any, proctor: AbstractUser, lms: ScriptedHost, action: str, before: str
+) -> None:
+    attempts = sitting(3, before)
+    bulk = do_to_all(attempts, action, proctor)
+    with killed_after(attempts[0]), pytest.raises(KeyboardInterrupt):
+        undo(bulk, proctor)
+    assert undone(bulk) == [DONE, ("", ""), ("", "")]
+    colleague = UserFactory()
+    lms.roles.add((colleague.pk, attempts[0].exam.course_id, Role.INVIGILATOR))
+    undo(bulk, colleague, moment=at(10, 45))
+    assert undone(bulk) == [DONE] * 3
+    assert {now_of(one).status for one in attempts} == {before}
+    assert [Command.objects.filter(attempt=one).count() for one in attempts] == [2] * 3
+    assert (bulk.undone_at, bulk.undone_by) == (at(10, 40), proctor)
+    with pytest.raises(Conflict):
+        undo(bulk, proctor)
 
 
 def test_what_was_not_reached_is_not_done_any_more(sitting: Any, proctor: AbstractUser) -> None:

@@ -27,7 +27,7 @@ from proctoring.api.v1.bulk_shapes import (
 )
 from proctoring.exams.models import Exam
 from proctoring.invigilation.actions import Action, Why, Wish
-from proctoring.invigilation.bulk import carry_out, record_bulk_action
+from proctoring.invigilation.bulk import carry_out, go_on, record_bulk_action
 from proctoring.invigilation.choosing import Choice, choose_found, choose_named
 from proctoring.invigilation.models import BulkAction
 from proctoring.invigilation.undo import undo_bulk_action
@@ -56,7 +56,8 @@ class BulkActions(ApiViewSet):
         "Do the same to many attempts",
         description=(
             "A result for each attempt, each in a transaction of its own: what is refused keeps nothing else back. "
-            "Under the key of an earlier call, the answer is how that one stands now."
+            "Under the key of an earlier call, nothing is done twice: what that one did not come to is done now, and "
+            "the answer is how it stands then."
         ),
         body=BulkWishSerializer,
         answer=BulkActionAnswerSerializer,
@@ -74,7 +75,9 @@ class BulkActions(ApiViewSet):
             request, now=self.now, begin=lambda: record_bulk_action(choice, wish, by=request.user).pk
         )
         bulk = BulkAction.objects.get(pk=key)
-        if not headers:
+        if headers:
+            go_on(bulk, by=request.user)
+        else:
             carry_out(bulk, choice, by=request.user)
         rows = [item_row(item) for item in bulk.items.all()]
         return Response(answer_of(bulk, rows), headers=headers)
@@ -104,7 +107,8 @@ class BulkActions(ApiViewSet):
         "Take it back, where an attempt is still as this left it",
         description=(
             "A result for each attempt that it was done to. A pause is ended, a resume becomes a pause, extra time is "
-            "reversed in the ledger; anything else is `not_undoable`. One that still runs is stopped."
+            "reversed in the ledger; anything else is `not_undoable`. One that still runs is stopped. An undoing that "
+            "was cut off goes on; where nothing is left, it is `already_undone`."
         ),
         body=ReasonSerializer,
         answer=BulkActionAnswerSerializer,
