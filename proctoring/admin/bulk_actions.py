@@ -32,6 +32,7 @@ CRITERIA = {
     "user": gettext_lazy("person"),
     "search": gettext_lazy("name begins with"),
     "state": gettext_lazy("connection"),
+    "after": gettext_lazy("number above"),
 }
 
 
@@ -187,6 +188,7 @@ def summary(bulk: BulkAction) -> list[tuple[str, str]]:
         (_("Message"), bulk.text),
         (_("Exam"), str(bulk.exam or EMPTY)),
         (_("Looked for"), _criteria(bulk)),
+        (_("More after number"), str(bulk.more or "")),
         (_("Ended"), moment(bulk.finished_at) if bulk.finished_at else _("not yet, or it was stopped half-way")),
     ]
     if bulk.undone_at is not None:

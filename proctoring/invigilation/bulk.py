@@ -51,6 +51,7 @@ def record_bulk_action(choice: Choice, wish: Wish, *, by: User, now: datetime | 
             action=wish.action,
             exam=choice.exam,
             filter=dict(choice.filter),
+            more=choice.more,
             reason_code=wish.reason_code,
             comment=wish.comment,
             minutes=wish.minutes,

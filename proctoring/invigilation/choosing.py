@@ -39,6 +39,8 @@ class Choice:
     targets: Sequence[Target]
     exam: Exam | None = None
     filter: Mapping[str, Any] = field(default_factory=dict)
+    more: int | None = None
+    """Of a slice: the last of it, where the filter finds others after it."""
 
 
 class NotFound(ProctoringError):
@@ -64,9 +66,10 @@ def choose_named(keys: Iterable[int], *, by: User) -> Choice:
 
 def choose_found(exam: Exam, criteria: Mapping[str, Any], *, by: User, now: datetime) -> Choice:
     """What the criteria find at this exam: ``status`` (as a reader sees it), ``user`` (an id or a user name),
-    ``search`` (how a name begins), ``state`` (of a running attempt's page).
+    ``search`` (how a name begins), ``state`` (of a running attempt's page). ``after``: a slice, by id, above this one.
 
-    Raises ``NotPermitted``, ``RuleBroken`` (``too_many_attempts``).
+    Raises ``NotPermitted``, ``RuleBroken`` (``too_many_attempts``): who does not ask for slices means all of them, and
+    would take the first for the whole.
     """
     actor = capacity(by, exam.course_id)
     rows: AttemptQuerySet = Attempt.objects.filter(exam=exam.pk).select_related("user").order_by("pk")
@@ -78,14 +81,21 @@ def choose_found(exam: Exam, criteria: Mapping[str, Any], *, by: User, now: date
         rows = rows.of_people_called(criteria["search"])
     if criteria.get("state"):
         rows = rows.filter(page_in_state(State(criteria["state"]), now, "presence__"), status__in=RUNNING)
-    targets = []
-    for attempt in rows[: MAX_ATTEMPTS + 1]:
-        attempt.exam = exam
-        targets.append(Target(asked=attempt.pk, attempt=attempt, actor=actor))
-        if len(targets) > MAX_ATTEMPTS:
-            sentence = _("More than %d attempts at once are too many: narrow the filter.") % MAX_ATTEMPTS
-            raise RuleBroken(sentence, code="too_many_attempts")
-    return Choice(targets=targets, exam=exam, filter=criteria)
+    after = criteria.get("after")
+    if after is not None:
+        rows = rows.filter(pk__gt=after)
+    found = list(rows[: MAX_ATTEMPTS + 1])
+    is_cut = len(found) > MAX_ATTEMPTS
+    if is_cut and after is None:
+        sentence = _("More than %d attempts at once are too many: narrow the filter, or go by slices (after).")
+        raise RuleBroken(sentence % MAX_ATTEMPTS, code="too_many_attempts")
+    targets = [_found(attempt, exam, actor) for attempt in found[:MAX_ATTEMPTS]]
+    return Choice(targets=targets, exam=exam, filter=criteria, more=targets[-1].asked if is_cut else None)
+
+
+def _found(attempt: Attempt, exam: Exam, actor: Actor) -> Target:
+    attempt.exam = exam
+    return Target(asked=attempt.pk, attempt=attempt, actor=actor)
 
 
 class _Courses:

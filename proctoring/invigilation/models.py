@@ -74,7 +74,9 @@ class BulkAction(models.Model):
     )
     """Whose attempts were looked for; null where they were named one by one."""
     filter = models.JSONField(_("filter"), default=dict, blank=True)
-    """As it was asked for: ``status``, ``user``, ``search``, ``state``."""
+    """As it was asked for: ``status``, ``user``, ``search``, ``state``, ``after``."""
+    more = models.BigIntegerField(_("more after"), null=True, blank=True)
+    """Of a slice that was not the last: the ``after`` of the next one."""
     reason_code = models.PositiveIntegerField(_("cause"))
     comment = models.TextField(_("reason"), blank=True)
     minutes = models.PositiveIntegerField(_("minutes"), null=True, blank=True)

@@ -55,7 +55,7 @@ class TestDoing:
         answer = ask(proctor, [*sat, ended])
         assert answer.status_code == 200
         body = answer.json()
-        assert set(body) == {"id", "results", "done", "refused"}
+        assert set(body) == {"id", "results", "done", "refused", "more"}
         assert (body["done"], body["refused"]) == (3, 1)
         assert body["results"][:3] == [{"attempt": one.pk, "result": "done"} for one in sat]
         last = body["results"][3]
@@ -152,7 +152,17 @@ class TestInput:
         assert not BulkAction.objects.exists()
 
     @pytest.mark.parametrize(
-        "criteria", [{"staus": "started"}, {"status": "asleep"}, {"state": "gone"}, {"search": ""}, [], "started"]
+        "criteria",
+        [
+            {"staus": "started"},
+            {"status": "asleep"},
+            {"state": "gone"},
+            {"search": ""},
+            {"after": -1},
+            {"after": "1"},
+            [],
+            "started",
+        ],
     )
     def test_a_criterion_that_is_none_finds_nobody(
         self, proctor: Person, sat: list[Attempt], exam: Exam, criteria: Any
@@ -164,6 +174,18 @@ class TestInput:
         monkeypatch.setattr("proctoring.invigilation.choosing.MAX_ATTEMPTS", 2)
         refused(ask(proctor, {"exam": exam.pk}), 422, "too_many_attempts")
         assert not BulkAction.objects.exists()
+
+    def test_too_many_come_in_slices(
+        self, proctor: Person, sat: list[Attempt], exam: Exam, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("proctoring.invigilation.choosing.MAX_ATTEMPTS", 2)
+        key = {"Idempotency-Key": "k1"}
+        first = ask(proctor, {"exam": exam.pk, "filter": {"after": 0}}, headers=key).json()
+        assert (first["done"], first["more"]) == (2, sat[1].pk)
+        assert ask(proctor, {"exam": exam.pk, "filter": {"after": 0}}, headers=key).json() == first
+        assert proctor.get(f"{PATH}{first['id']}/").json()["more"] == sat[1].pk
+        last = ask(proctor, {"exam": exam.pk, "filter": {"after": first["more"]}}).json()
+        assert ([one["attempt"] for one in last["results"]], last["more"]) == ([sat[2].pk], None)
 
 
 class TestAgain:

@@ -258,6 +258,23 @@ class TestFound:
             self.find(exam, proctor)
         assert refused.value.code == "too_many_attempts"
 
+    def test_but_not_slice_by_slice(
+        self, exam: Exam, sitting: Any, proctor: AbstractUser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(choosing, "MAX_ATTEMPTS", 2)
+        keys = [one.pk for one in sitting(5)]
+        slices, after = [], 0
+        while after is not None:
+            choice = choose_found(exam, {"status": "started", "after": after}, by=proctor, now=HALF_PAST)
+            bulk = record_bulk_action(choice, wish("pause"), by=proctor)
+            carry_out(bulk, choice, by=proctor)
+            assert bulk.filter["after"] == after
+            slices.append(list(bulk.items.values_list("asked", flat=True)))
+            after = bulk.more
+        assert slices == [keys[:2], keys[2:4], keys[4:]]
+        # The last one is full, and nobody is left.
+        assert choose_found(exam, {"after": keys[2]}, by=proctor, now=HALF_PAST).more is None
+
     def test_not_for_strangers(self, exam: Exam, lms: ScriptedHost) -> None:
         with pytest.raises(NotPermitted):
             choose_found(exam, {}, by=UserFactory(), now=HALF_PAST)

@@ -24,12 +24,22 @@ UNKNOWN = "unknown"
 
 RESULTS = (*Result.values, UNKNOWN)
 
+MORE = "Where the filter finds others beyond this slice: the `after` that finds them. Null where none is left."
+
+
+class AfterField(IdField):
+    """Zero too, so that the first slice is asked for like the others."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        serializers.IntegerField.__init__(self, min_value=0, max_value=MAX_ID, **kwargs)
+
 
 class CriteriaSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=Status.choices, required=False)
     user = PersonNameField(required=False)
     search = serializers.CharField(required=False, max_length=255)
     state = serializers.ChoiceField(choices=State.choices, required=False)
+    after = AfterField(required=False)
 
     def to_internal_value(self, data: Any) -> Any:
         # A misspelt criterion that is silently left out would find everybody.
@@ -63,6 +73,13 @@ _ID = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
                             "user": {"oneOf": [{"type": "integer"}, {"type": "string", "minLength": 1}]},
                             "search": {"type": "string", "minLength": 1, "maxLength": 255},
                             "state": {"type": "string", "enum": State.values},
+                            "after": {
+                                "type": "integer",
+                                "minimum": 0,
+                                "maximum": MAX_ID,
+                                "description": f"The first {MAX_ATTEMPTS} above this id, 0 to begin with; `more` of "
+                                "the answer is the `after` of the next call.",
+                            },
                         },
                     },
                 },
@@ -120,6 +137,7 @@ class BulkActionAnswerSerializer(serializers.Serializer[Any]):
     results = ItemSerializer(many=True)
     done = serializers.IntegerField()
     refused = serializers.IntegerField()
+    more = serializers.IntegerField(allow_null=True, help_text=MORE)
 
 
 class BulkActionSerializer(serializers.Serializer[Any]):
@@ -131,6 +149,7 @@ class BulkActionSerializer(serializers.Serializer[Any]):
     by = PersonSerializer(allow_null=True)
     exam = serializers.IntegerField(source="exam_id", allow_null=True)
     filter = JsonObjectField()
+    more = serializers.IntegerField(allow_null=True, help_text=MORE)
     reason_code = serializers.IntegerField()
     comment = serializers.CharField()
     minutes = serializers.IntegerField(allow_null=True)
@@ -176,4 +195,4 @@ def undo_rows(bulk: BulkAction) -> list[dict[str, Any]]:
 
 def answer_of(bulk: BulkAction, rows: list[dict[str, Any]]) -> dict[str, Any]:
     counts = {result: sum(row["result"] == result for row in rows) for result in Result.values}
-    return {"id": bulk.pk, "results": rows, **counts}
+    return {"id": bulk.pk, "results": rows, **counts, "more": bulk.more}
