@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
@@ -89,6 +90,8 @@ class BulkActionAdmin(CourseAdmin):
             *super().get_urls(),
         ]
 
+    # Both: each attempt has a transaction of its own, and under a host's ATOMIC_REQUESTS it would have none.
+    @transaction.non_atomic_requests
     def go_on_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Why was said when it began: the button is enough."""
         bulk = self.get_object(request, str(pk))
@@ -104,6 +107,7 @@ class BulkActionAdmin(CourseAdmin):
             self.log_change(request, bulk, _("gone on with."))
         return redirect("admin:proctoring_bulkaction_change", bulk.pk)
 
+    @transaction.non_atomic_requests
     def undo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Asks why; the form comes here again."""
         bulk = self.get_object(request, str(pk))

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -45,6 +46,12 @@ class InterventionAdmin(ProctoringAdmin):
         if IS_POPUP_VAR in request.GET:
             return found
         return found | {step.name: _action(step) for step in BULK if _may_anywhere(request.user, step)}
+
+    @transaction.non_atomic_requests
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The actions of the list come here, and each attempt has a transaction of its own: a host's ATOMIC_REQUESTS
+        would make one of all, with all their locks."""
+        return super().changelist_view(request, extra_context)
 
     def step_on_each(self, request: HttpRequest, queryset: QuerySet[Attempt], step: Step) -> HttpResponse | None:
         """Ask why; the page's answer comes here again."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -15,6 +16,7 @@ from proctoring.invigilation.bulk import record_bulk_action
 from proctoring.invigilation.choosing import choose_named
 from proctoring.invigilation.models import BulkAction
 from proctoring.monitoring.models import Command
+from tests.invigilation.doing import killed_after
 
 from .conftest import HOSTILE, LIST, NOISE, errors, make_bulk_action, say, take, together, told
 
@@ -103,6 +105,35 @@ def test_an_undoing_that_was_cut_off_goes_on(boss_client: Client, make_attempt: 
     response = boss_client.post(page_of(bulk, "undo"), say(), follow=True)
     assert told(response)[-1] == "Taken back for 2 of 2 attempts."
     assert "Go on undoing" not in response.content.decode()
+
+
+class TestUnderAtomicRequests:
+    """What is committed before the worker dies was in no transaction of the whole request."""
+
+    pytestmark = pytest.mark.django_db(transaction=True)
+
+    @pytest.fixture(autouse=True)
+    def _atomic(self, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+    def statuses(self) -> list[str]:
+        return sorted(Attempt.objects.values_list("status", flat=True))
+
+    def test_each_attempt_has_a_transaction_of_its_own(
+        self, boss_client: Client, make_attempt: Callable[..., Attempt]
+    ) -> None:
+        first, second = attempts = [make_attempt(), make_attempt()]
+        # The list shows the newest first.
+        with killed_after(second), pytest.raises(KeyboardInterrupt):
+            boss_client.post(reverse(LIST), together("pause", *attempts))
+        assert self.statuses() == ["paused", "started"]
+        bulk = BulkAction.objects.get()
+        with killed_after(first), pytest.raises(KeyboardInterrupt):
+            boss_client.post(page_of(bulk, "go-on"))
+        assert self.statuses() == ["paused", "paused"]
+        with killed_after(second), pytest.raises(KeyboardInterrupt):
+            boss_client.post(page_of(bulk, "undo"), say())
+        assert self.statuses() == ["paused", "started"]
 
 
 def test_what_cannot_be_taken_back_offers_no_button(boss_client: Client, attempt: Attempt) -> None:
