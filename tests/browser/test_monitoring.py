@@ -143,31 +143,6 @@ def test_more_than_a_batch_waits_and_arrives_in_order(
     only_network(inspector)
 
 
-@pytest.mark.parametrize("status", [413, 502])
-def test_what_is_too_much_for_something_in_between_arrives_in_parts(
-    watched: Page, inspector: Inspector, questions: str, attempt: Attempt, status: int
-) -> None:
-    open_page(watched, questions)
-    flush(watched)
-
-    def narrow(route: Route) -> None:
-        if len(route.request.post_data_json) > 10:
-            route.fulfill(status=status, body="<h1>Too much</h1>")
-        else:
-            route.continue_()
-
-    def ask_until_all_arrived() -> bool:
-        watched.evaluate(ASK_NOW)
-        return len(reported(attempt, 1031)) == 40
-
-    watched.route("**/events/", narrow)
-    watched.evaluate("for (let i = 0; i < 40; i += 1) window.proctoring.report(1031, { data: { i } })")
-    eventually(watched, ask_until_all_arrived)
-    assert [event.data["i"] for event in reported(attempt, 1031)] == [*range(40)]
-    expect(watched.locator("[data-connection]")).to_be_empty()
-    only_network(inspector)
-
-
 def test_two_tabs_of_one_attempt_double_nothing(watched: Page, questions: str, attempt: Attempt) -> None:
     open_page(watched, questions)
     other = watched.context.new_page()

@@ -8,7 +8,6 @@ const IN_PASSING_BYTES = 50_000;
 const FIRST_WITHIN = 2_000;
 const SLOWEST = 60_000;
 const TOLD_AFTER = 2;
-const STUCK_AFTER = 3;
 const STORE_PATIENCE = 3_000;
 const MOST_ACKNOWLEDGED = 100;
 
@@ -78,8 +77,6 @@ class Heart {
     this.roundTrip = null;
     this.interval = config.interval * 1000;
     this.separate = false;
-    this.most = BATCH;
-    this.stuck = 0;
     this.stopped = !config.beats;
     this.alarm = new Alarm(() => this.beat(), config.urls.ticker);
   }
@@ -140,7 +137,7 @@ class Heart {
     }
     this.alarm.stop();
     const rows = await within(STORE_PATIENCE, this.buffer.next(PIGGYBACK + 1, BATCH_BYTES), []);
-    const carried = mayCarry && this.carries() && rows.length <= PIGGYBACK ? rows : [];
+    const carried = mayCarry && !this.separate && rows.length <= PIGGYBACK ? rows : [];
     const said = [...this.acknowledged].slice(0, MOST_ACKNOWLEDGED);
     const body = {
       sequence: (this.sequence += 1),
@@ -156,11 +153,6 @@ class Heart {
     await this.arrived(result, carried, said);
     if (mayCarry && carried.length < rows.length) await this.drainAlone();
     return true;
-  }
-
-  // Not what may be why nothing arrives: alone, a heartbeat gets through.
-  carries() {
-    return !this.separate && !this.stuck && this.failures < STUCK_AFTER;
   }
 
   async arrived({ body, sent, roundTrip }, carried, said) {
@@ -241,35 +233,26 @@ class Heart {
   }
 
   async drainAlone() {
+    let most = BATCH;
     let renewals = 1;
     for (;;) {
       if (this.line.notBefore > performance.now()) return false;
-      const rows = await this.buffer.next(this.most, BATCH_BYTES);
+      const rows = await this.buffer.next(most, BATCH_BYTES);
       if (!rows.length) return true;
       const result = await this.line.post(this.config.urls.events, rows.map((one) => one.row));
       if (result.kind === "ok") {
         await this.buffer.remove(rows);
-        this.stuck = 0;
-        this.most = Math.min(BATCH, 2 * this.most);
+        most = Math.min(BATCH, 2 * most);
       } else if (result.kind === "refused" && result.code === "attempt_erased") {
         await this.buffer.clear();
       } else if (result.kind === "refused") {
         // One of them is what the server cannot read: halves find it.
         if (rows.length === 1) await this.buffer.remove(rows);
-        this.halve(rows);
-      } else if (result.kind === "none") {
-        // Too much for something in between, or for a server in trouble: less of it may arrive. Nothing is given up.
-        this.stuck += 1;
-        if (this.stuck >= STUCK_AFTER) this.halve(rows);
-        return false;
+        most = Math.max(1, Math.floor(rows.length / 2));
       } else if (result.kind !== "stranger" || renewals-- <= 0 || !(await this.line.renew())) {
         return false;
       }
     }
-  }
-
-  halve(rows) {
-    this.most = Math.max(1, Math.floor(rows.length / 2));
   }
 
   // The page goes. What arrives in this way arrives once more if nobody hears of it, and is known by then.
