@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 from playwright.sync_api import Error, Page
 
@@ -102,6 +103,9 @@ def go_silent(attempt: Attempt, *, minutes: int) -> None:
     presence = Presence.objects.get(attempt=attempt)
     patience = (presence.lost_at_ms or 0) - milliseconds(presence.last_seen_at)
     Presence.objects.filter(attempt=attempt).update(last_seen_at=past, lost_at_ms=milliseconds(past) + patience)
+    # What arrived before lies as far back: somebody who was heard in the middle was not out of reach.
+    lapse = timedelta(minutes=minutes)
+    Event._base_manager.filter(attempt=attempt).update(at=F("at") - lapse, received_at=F("received_at") - lapse)
 
 
 def cut(page: Page) -> None:
