@@ -214,7 +214,7 @@ def test_answer_that_is_none_takes_nothing_away(
     told_of_no_connection(watched)
     eventually(watched, lambda: len(asked) >= 2)
     expect(watched.get_by_role("timer")).to_be_visible()
-    watched.unroute_all()
+    watched.unroute_all(behavior="wait")
     watched.evaluate(ASK_NOW)
     expect(line).to_have_text("The connection is back.", timeout=PATIENCE)
     assert len(loads) == 1
@@ -310,7 +310,7 @@ def test_button_works_again_where_nothing_came_of_it(
     button = watched.get_by_role("button", name="Submit now")
     button.click()
     eventually(watched, lambda: len(sent) == 1)
-    watched.unroute_all()
+    watched.unroute_all(behavior="wait")
     watched.clock.run_for(11_000)
     button.click()
     expect(watched.get_by_role("heading", level=1)).to_have_text(str(Screen.DONE.label))
