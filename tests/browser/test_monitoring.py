@@ -232,6 +232,8 @@ def test_server_that_wants_patience_hears_no_heartbeat_before(
     # Not much more than what is left: a request that takes ten seconds of this clock is given up.
     watched.clock.run_for(22_000)
     eventually(watched, lambda: len(asked) == 2)
+    # The browser's word about the second one comes a moment later.
+    watched.wait_for_timeout(1_000)
     only_network(inspector)
 
 
