@@ -21,17 +21,17 @@ from benchmarks import stage
 
 stage.set_up()
 
-from django.db import connection  # noqa: E402
-from django.db.models import Count  # noqa: E402
-from django.test.utils import override_settings  # noqa: E402
+from django.db import connection
+from django.db.models import Count
+from django.test.utils import override_settings
 
-from benchmarks.chaos.faults import rules, struck  # noqa: E402
-from benchmarks.chaos.house import ALIAS, House, configuration  # noqa: E402
-from benchmarks.chaos.proof import REASON, Proof, prove  # noqa: E402
-from benchmarks.chaos.watch import tell, until_quiet  # noqa: E402
-from proctoring.bookings.models import Booking  # noqa: E402
-from proctoring.testing.simulator.process import SimulatorProcess  # noqa: E402
-from tests.workers.process import module  # noqa: E402
+from benchmarks.chaos.faults import rules, struck
+from benchmarks.chaos.house import ALIAS, House, configuration
+from benchmarks.chaos.proof import REASON, Proof, prove
+from benchmarks.chaos.watch import tell, until_quiet
+from proctoring.bookings.models import Booking
+from proctoring.testing.simulator.process import SimulatorProcess
+from tests.workers.process import module
 
 
 def main() -> int:

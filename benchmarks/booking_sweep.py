@@ -22,19 +22,19 @@ from benchmarks import stage
 
 stage.set_up()
 
-from django.conf import settings  # noqa: E402
-from django.contrib.auth import get_user_model  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.test.utils import override_settings  # noqa: E402
-from django.utils import timezone  # noqa: E402
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test.utils import override_settings
+from django.utils import timezone
 
-from proctoring.bookings.checking import claim_to_check  # noqa: E402
-from proctoring.bookings.models import Booking, BookingPlan, LiveSession  # noqa: E402
-from proctoring.bookings.sending import claim_to_send  # noqa: E402
-from proctoring.exams.models import Exam  # noqa: E402
-from proctoring.exchange.bookings import check_batch, send_batch  # noqa: E402
-from proctoring.tasks import CLAIM, SEND  # noqa: E402
-from tests.workers.process import kill, module  # noqa: E402
+from proctoring.bookings.checking import claim_to_check
+from proctoring.bookings.models import Booking, BookingPlan, LiveSession
+from proctoring.bookings.sending import claim_to_send
+from proctoring.exams.models import Exam
+from proctoring.exchange.bookings import check_batch, send_batch
+from proctoring.tasks import CLAIM, SEND
+from tests.workers.process import kill, module
 
 ALIAS = "quick"
 LEASE = 2

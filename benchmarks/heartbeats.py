@@ -23,21 +23,21 @@ from benchmarks import stage
 stage.set_up()
 
 # Django is set up: what follows needs it.
-import psycopg  # noqa: E402
-from django.conf import settings  # noqa: E402
-from django.contrib.auth import get_user_model  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.test import Client, override_settings  # noqa: E402
-from django.utils import timezone  # noqa: E402
+import psycopg
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import Client, override_settings
+from django.utils import timezone
 
-from benchmarks.served.server import WORKERS, Ask, load, served  # noqa: E402
-from proctoring.attempts.models import Attempt, TimeEntry  # noqa: E402
-from proctoring.attempts.tokens import PageClaims, issue_page_token  # noqa: E402
-from proctoring.exams.models import Exam  # noqa: E402
-from proctoring.logs.models import Event  # noqa: E402
-from proctoring.monitoring.beating import Pulse, statement  # noqa: E402
-from proctoring.monitoring.heartbeats import take_heartbeat  # noqa: E402
-from proctoring.monitoring.models import Presence  # noqa: E402
+from benchmarks.served.server import WORKERS, Ask, load, served
+from proctoring.attempts.models import Attempt, TimeEntry
+from proctoring.attempts.tokens import PageClaims, issue_page_token
+from proctoring.exams.models import Exam
+from proctoring.logs.models import Event
+from proctoring.monitoring.beating import Pulse, statement
+from proctoring.monitoring.heartbeats import take_heartbeat
+from proctoring.monitoring.models import Presence
 
 ATTEMPTS = 400
 BATCH = 500

@@ -23,15 +23,15 @@ from benchmarks import stage
 stage.set_up()
 
 # Django is set up: what follows needs it.
-from django.contrib.auth import get_user_model  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.test import Client, override_settings  # noqa: E402
-from django.test.utils import CaptureQueriesContext  # noqa: E402
-from django.utils import timezone  # noqa: E402
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from proctoring.attempts.models import Attempt  # noqa: E402
-from proctoring.exams.models import Exam  # noqa: E402
-from proctoring.logs.models import Event  # noqa: E402
+from proctoring.attempts.models import Attempt
+from proctoring.exams.models import Exam
+from proctoring.logs.models import Event
 
 ROOT = "/proctoring/api/v1"
 EACH = 1000

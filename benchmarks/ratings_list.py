@@ -22,18 +22,18 @@ from benchmarks import stage
 
 stage.set_up()
 
-from django.conf import settings  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.test.utils import override_settings  # noqa: E402
-from django.utils import timezone  # noqa: E402
+from django.conf import settings
+from django.db import connection
+from django.test.utils import override_settings
+from django.utils import timezone
 
-from benchmarks.rated_sessions import ALIAS, fill  # noqa: E402
-from proctoring.bookings.models import BookingLogEntry, LiveSession  # noqa: E402
-from proctoring.exchange.live import RatingList  # noqa: E402
-from proctoring.inbox.models import SweepCursor  # noqa: E402
-from proctoring.reviews.models import Rating  # noqa: E402
-from proctoring.testing.simulator.process import SimulatorProcess  # noqa: E402
-from tests.workers.process import kill, module  # noqa: E402
+from benchmarks.rated_sessions import ALIAS, fill
+from proctoring.bookings.models import BookingLogEntry, LiveSession
+from proctoring.exchange.live import RatingList
+from proctoring.inbox.models import SweepCursor
+from proctoring.reviews.models import Rating
+from proctoring.testing.simulator.process import SimulatorProcess
+from tests.workers.process import kill, module
 
 LEASE = 3
 Page = dict[str, Any]
