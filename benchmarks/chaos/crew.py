@@ -18,10 +18,10 @@ import django
 
 django.setup()
 
-from django.db import connection  # noqa: E402
+from django.db import connection
 
-from proctoring import tasks  # noqa: E402
-from proctoring.exchange import bookings, lists  # noqa: E402
+from proctoring import tasks
+from proctoring.exchange import bookings, lists
 
 logger = logging.getLogger(__name__)
 
