@@ -77,6 +77,7 @@ class AttemptPage {
     this.heart = new parts.Heart(config, this.line, this.buffer, {
       onAnswer: parts.guarded((...heard) => this.hear(...heard)),
       onConnection: parts.guarded((state) => this.connected(state)),
+      onRefused: parts.guarded((row) => this.refused(row)),
     });
   }
 
@@ -117,6 +118,15 @@ class AttemptPage {
     this.note(parts.TYPES.clientError, {
       error: `There was no room for ${count} events of this page.`,
       data: { dropped: count },
+    });
+  }
+
+  // Where nothing is taken at all, not even this, it ends here.
+  refused(row) {
+    if (row.data?.refused) return;
+    this.note(parts.TYPES.clientError, {
+      error: "An event of this page was not taken.",
+      data: { refused: row.message_id, type: row.type },
     });
   }
 

@@ -198,6 +198,8 @@ class Buffer {
     // store breaks down.
     this.fresh = new Map();
     this.others = true;
+    // Keys of rows that wait until nothing else does.
+    this.aside = new Set();
     this.work = this.open();
   }
 
@@ -245,6 +247,7 @@ class Buffer {
   // The store is gone, because the browser closed it or its data was cleared: begin again with what this load knows.
   async breakDown() {
     if (!(this.store instanceof IndexedStore)) return;
+    this.aside.clear();
     this.store = new PlainStore(this.attempt, this.stream);
     for (const entry of this.fresh.values()) await this.store.put(entry);
     this.size = await this.store.count();
@@ -264,13 +267,7 @@ class Buffer {
   // The next rows to send, the oldest first, as many as fit.
   next(limit, bytes) {
     return this.then(async () => {
-      let rows;
-      try {
-        rows = await this.store.first(limit);
-      } catch {
-        await this.breakDown();
-        rows = await this.store.first(limit);
-      }
+      const rows = await this.waiting(limit);
       this.others = rows.some((one) => one.row.stream !== this.stream);
       const taken = [];
       let size = 0;
@@ -281,6 +278,28 @@ class Buffer {
       }
       return taken;
     });
+  }
+
+  async waiting(limit) {
+    let rows;
+    try {
+      rows = await this.store.first(limit + this.aside.size);
+    } catch {
+      await this.breakDown();
+      rows = await this.store.first(limit);
+    }
+    const others = rows.filter((one) => !this.aside.has(one.key));
+    if (others.length) return others.slice(0, limit);
+    this.aside.clear();
+    return rows.slice(0, limit);
+  }
+
+  putAside(entries) {
+    for (const entry of entries) this.aside.add(entry.key);
+  }
+
+  measure(entries) {
+    return entries.reduce((size, entry) => size + measure(entry.row), 0);
   }
 
   // The server has them, or will never take them.

@@ -8,6 +8,7 @@ const IN_PASSING_BYTES = 50_000;
 const FIRST_WITHIN = 2_000;
 const SLOWEST = 60_000;
 const TOLD_AFTER = 2;
+const SMALLER_AFTER = 2;
 const STORE_PATIENCE = 3_000;
 const MOST_ACKNOWLEDGED = 100;
 
@@ -65,7 +66,7 @@ class Alarm {
 }
 
 class Heart {
-  // hear: onAnswer(answer, sent, roundTrip), onConnection(state: "ok" | "lost" | "stranger").
+  // hear: onAnswer(answer, sent, roundTrip), onConnection(state: "ok" | "lost" | "stranger"), onRefused(row).
   constructor(config, line, buffer, hear) {
     this.config = config;
     this.line = line;
@@ -77,17 +78,24 @@ class Heart {
     this.roundTrip = null;
     this.interval = config.interval * 1000;
     this.separate = false;
+    this.most = BATCH;
+    this.bytes = BATCH_BYTES;
+    this.stuck = 0;
+    this.drainNotBefore = 0;
     this.stopped = !config.beats;
     this.alarm = new Alarm(() => this.beat(), config.urls.ticker);
   }
 
   start() {
     if (this.stopped) {
-      this.drain();
+      this.drainToTheEnd();
       return;
     }
     this.alarm.set(Math.random() * FIRST_WITHIN);
-    window.addEventListener("online", () => this.beat());
+    window.addEventListener("online", () => {
+      this.drainNotBefore = 0;
+      this.beat();
+    });
     window.addEventListener("offline", () => this.hear.onConnection("lost"));
     // Back in front after the machine slept: the alarm may be overdue, and nobody knows how the clock stands.
     document.addEventListener("visibilitychange", () => {
@@ -137,7 +145,7 @@ class Heart {
     }
     this.alarm.stop();
     const rows = await within(STORE_PATIENCE, this.buffer.next(PIGGYBACK + 1, BATCH_BYTES), []);
-    const carried = mayCarry && !this.separate && rows.length <= PIGGYBACK ? rows : [];
+    const carried = mayCarry && this.carries() && rows.length <= PIGGYBACK ? rows : [];
     const said = [...this.acknowledged].slice(0, MOST_ACKNOWLEDGED);
     const body = {
       sequence: (this.sequence += 1),
@@ -151,8 +159,14 @@ class Heart {
     const result = await this.line.post(this.config.urls.heartbeat, body, { keepalive });
     if (result.kind !== "ok" || typeof result.body.server_time !== "string") return this.failed(result, carried);
     await this.arrived(result, carried, said);
-    if (mayCarry && carried.length < rows.length) await this.drainAlone();
+    const due = performance.now() >= this.drainNotBefore;
+    if (mayCarry && due && carried.length < rows.length) await this.drainAlone();
     return true;
+  }
+
+  // Not what may be why nothing arrives: that the page is there, its deadline and its commands depend on nothing else.
+  carries() {
+    return !this.separate && !this.stuck && !this.failures;
   }
 
   async arrived({ body, sent, roundTrip }, carried, said) {
@@ -177,9 +191,8 @@ class Heart {
   async failed(result, carried) {
     if (result.kind === "refused") return this.refused(result, carried);
     this.failures += 1;
-    const slower = this.interval * 2 ** Math.min(6, this.failures - 2);
-    const pause = Math.min(Math.max(SLOWEST, this.interval), slower) * (0.5 + 0.5 * Math.random());
-    this.later(Math.max(pause, this.line.notBefore - performance.now()));
+    if (result.kind === "large") this.separate ||= carried.length > 0;
+    this.later(Math.max(this.patience(this.failures - 2), this.line.notBefore - performance.now()));
     if (result.kind === "stranger") {
       if (!(await this.line.renew())) this.hear.onConnection("stranger");
       else if (this.failures === 1) this.beatWithin(Math.random() * 1000);
@@ -188,6 +201,12 @@ class Heart {
       this.hear.onConnection("lost");
     }
     return false;
+  }
+
+  // Ever longer, and never in step with others.
+  patience(times) {
+    const slower = this.interval * 2 ** Math.min(6, times);
+    return Math.min(Math.max(SLOWEST, this.interval), slower) * (0.5 + 0.5 * Math.random());
   }
 
   // Sent again, it would be refused again.
@@ -210,7 +229,13 @@ class Heart {
   end() {
     this.stopped = true;
     this.alarm.stop();
-    setTimeout(() => this.drain());
+    setTimeout(() => this.drainToTheEnd());
+  }
+
+  // Where no heartbeat comes any more that would try again.
+  async drainToTheEnd() {
+    if ((await this.drain()) || !this.stuck) return;
+    setTimeout(() => this.drainToTheEnd(), Math.max(this.drainNotBefore, this.line.notBefore) - performance.now());
   }
 
   // Of the tabs of an attempt one sends what is buffered. Where they cannot agree, the server knows what it has.
@@ -232,27 +257,51 @@ class Heart {
     return this.alone((free) => free && this.drainAlone()).catch(() => false);
   }
 
+  // What something in between takes in no size, or a server that is in trouble with one of them, must not keep back all
+  // the rest for ever.
   async drainAlone() {
-    let most = BATCH;
     let renewals = 1;
     for (;;) {
       if (this.line.notBefore > performance.now()) return false;
-      const rows = await this.buffer.next(most, BATCH_BYTES);
+      const rows = await this.buffer.next(this.most, this.bytes);
       if (!rows.length) return true;
       const result = await this.line.post(this.config.urls.events, rows.map((one) => one.row));
       if (result.kind === "ok") {
         await this.buffer.remove(rows);
-        most = Math.min(BATCH, 2 * most);
+        this.stuck = 0;
+        this.most = Math.min(BATCH, 2 * this.most);
       } else if (result.kind === "refused" && result.code === "attempt_erased") {
         await this.buffer.clear();
-      } else if (result.kind === "refused") {
-        // One of them is what the server cannot read: halves find it.
-        if (rows.length === 1) await this.buffer.remove(rows);
-        most = Math.max(1, Math.floor(rows.length / 2));
-      } else if (result.kind !== "stranger" || renewals-- <= 0 || !(await this.line.renew())) {
+      } else if (result.kind === "large" || result.kind === "refused") {
+        // It will never be taken like this. Of one that cannot be read, halves find which it is.
+        if (rows.length === 1) await this.giveUp(rows);
+        else if (result.kind === "large") this.bytes = this.buffer.measure(rows) / 2;
+        else this.halve(rows);
+      } else if (result.kind === "none") {
+        this.trouble(rows);
+        return false;
+      } else if (renewals-- <= 0 || !(await this.line.renew())) {
         return false;
       }
     }
+  }
+
+  halve(rows) {
+    this.most = Math.max(1, Math.floor(rows.length / 2));
+  }
+
+  async giveUp(rows) {
+    await this.buffer.remove(rows);
+    this.hear.onRefused(rows[0].row);
+  }
+
+  // It may pass, so that nothing is given up; but less of it may arrive now, and what does not arrive alone waits until
+  // nothing else does.
+  trouble(rows) {
+    this.drainNotBefore = performance.now() + this.patience(this.stuck);
+    this.stuck += 1;
+    if (rows.length === 1) this.buffer.putAside(rows);
+    else if (this.stuck >= SMALLER_AFTER) this.halve(rows);
   }
 
   // The page goes. What arrives in this way arrives once more if nobody hears of it, and is known by then.

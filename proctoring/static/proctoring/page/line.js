@@ -15,7 +15,8 @@ class Line {
   }
 
   // {kind: "ok", body, sent, roundTrip}, or one of: "none" (no answer of ours: no network, a server in trouble,
-  // something in between), "stranger" (we are not known, or not as the candidate), "refused" (with status and code).
+  // something in between), "large" (too much at once, whoever says so), "stranger" (we are not known, or not as the
+  // candidate), "refused" (with status and code).
   async post(url, body, options = {}) {
     const sent = performance.now();
     const answer = await this.fetch(url, {
@@ -27,6 +28,7 @@ class Line {
     if (!answer) return { kind: "none" };
     const { status, json } = answer;
     if (answer.ok && json) return { kind: "ok", body: json, sent, roundTrip: performance.now() - sent };
+    if (status === 413) return { kind: "large" };
     const ours = !answer.redirected && typeof json?.code === "string";
     if (!ours || status >= 500 || status === 429 || status === 408) {
       this.wait(answer.retryAfter);
