@@ -85,17 +85,26 @@ class RiskForm(ReasonForm):
     )
 
 
-class ExtensionForm(CodedReasonForm):
-    minutes = forms.IntegerField(label=_("Minutes"), min_value=1, max_value=MAX_MINUTES)
-
-
-class MessageForm(CodedReasonForm):
+class SpokenReasonForm(CodedReasonForm):
     text = forms.CharField(
         label=_("Message"),
+        required=False,
         max_length=MAX_MESSAGE,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 40, "class": "vLargeTextField"}),
         help_text=_("The candidate reads it as it stands here, as plain text."),
     )
+
+
+class ExtensionForm(SpokenReasonForm):
+    minutes = forms.IntegerField(label=_("Minutes"), min_value=1, max_value=MAX_MINUTES)
+
+
+class MessageForm(SpokenReasonForm):
+    """Nothing but the text is done."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["text"].required = True
 
 
 class CorrectionForm(ReasonForm):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy
 
-from proctoring.admin.reasons import CorrectionForm, ExtensionForm, MessageForm, ReasonForm, RiskForm
+from proctoring.admin.reasons import CorrectionForm, ExtensionForm, MessageForm, ReasonForm, RiskForm, SpokenReasonForm
 from proctoring.admin.stepping import Act, Possible, Request, Step, capacities
 from proctoring.attempts import services
 from proctoring.attempts.models import Attempt, RetryKind
@@ -142,6 +142,7 @@ _ALL = (
         possible=_by_table(Status.PAUSED),
         act=_intervene(Action.PAUSE),
         action=Action.PAUSE,
+        form=SpokenReasonForm,
         leads_to=Status.PAUSED,
     ),
     Step(
@@ -153,6 +154,7 @@ _ALL = (
         possible=_by_table(Status.STARTED),
         act=_intervene(Action.RESUME),
         action=Action.RESUME,
+        form=SpokenReasonForm,
         leads_to=Status.STARTED,
     ),
     Step(
@@ -303,6 +305,7 @@ _ALL = (
         possible=_by_table(Status.TERMINATED),
         act=_intervene(Action.TERMINATE),
         action=Action.TERMINATE,
+        form=SpokenReasonForm,
         leads_to=Status.TERMINATED,
         grave=True,
     ),

@@ -13,6 +13,7 @@ from proctoring.candidate.screens import Screen
 from proctoring.candidate.situation import Situation
 from proctoring.exams.models import ExamType
 from proctoring.host import host
+from proctoring.monitoring.commands import parting_words
 
 POLL_SECONDS = {
     Screen.INSTRUCTIONS: 3,
@@ -37,6 +38,7 @@ def page_context(situation: Situation) -> dict[str, Any]:
         "heading": _heading(situation),
         "full_name": _name(situation),
         "onboarding": _onboarding(situation),
+        "parting_words": _parting_words(situation),
         "poll_seconds": POLL_SECONDS.get(situation.screen, USUAL_POLL_SECONDS),
         "steady": situation.screen in STEADY,
     }
@@ -53,6 +55,11 @@ def _heading(situation: Situation) -> str:
     if situation.whole not in (None, ChainStatus.VERIFIED):
         return _("This part passed the review")
     return str(Screen.TIMED_OUT.label if situation.ran_out else situation.screen.label)
+
+
+def _parting_words(situation: Situation) -> str:
+    attempt = situation.attempt
+    return parting_words(attempt) if attempt and situation.screen == Screen.TERMINATED else ""
 
 
 def _onboarding(situation: Situation) -> Onboarding | None:

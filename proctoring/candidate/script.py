@@ -131,6 +131,7 @@ def _texts() -> dict[str, str]:
         "pausedMore": _("The clock stands still. You lose no time. The questions open again when the pause is over."),
         "pauseNotice": _("Your exam was paused."),
         "resumeNotice": _("Your exam goes on."),
+        "ended": _("Your exam was ended"),
         "extended": _("You have {minutes} more minutes."),
         "timeChanged": _("Your time was changed."),
     }

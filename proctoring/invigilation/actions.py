@@ -32,6 +32,10 @@ UNDOABLE = frozenset({Action.PAUSE, Action.RESUME, Action.EXTEND})
 """Those with a step that takes them back. What was read, ended or noted stays so."""
 
 
+SPEAKING = frozenset({Action.PAUSE, Action.RESUME, Action.EXTEND, Action.TERMINATE, Action.MESSAGE})
+"""Those that may come with a text for the candidate."""
+
+
 def action_choices() -> list[tuple[str, Any]]:
     return Action.choices
 
@@ -69,13 +73,16 @@ class Wish(Why):
     minutes: int | None = None
     """Of ``extend``."""
     text: str = ""
-    """Of ``message``: plain text, for the candidate."""
+    """Of ``SPEAKING``: plain text, for the candidate. Where it is all there is to do, it must be there."""
 
     def errors(self) -> dict[str, list[str]]:
         # Not super(): a dataclass with slots is another class than the one that was written here.
         errors = Why.errors(self)
         if self.action == Action.EXTEND and not 1 <= (self.minutes or 0) <= MAX_MINUTES:
             errors["minutes"] = [_("Must be between 1 and %d.") % MAX_MINUTES]
-        if self.action == Action.MESSAGE and not 0 < len(self.text.strip()) <= MAX_MESSAGE:
-            errors["text"] = [_("Must be between 1 and %d characters.") % MAX_MESSAGE]
+        shortest = 1 if self.action == Action.MESSAGE else 0
+        if self.action in SPEAKING and not shortest <= len(self.text.strip()) <= MAX_MESSAGE:
+            errors["text"] = [
+                _("Must be between %(least)d and %(most)d characters.") % {"least": shortest, "most": MAX_MESSAGE}
+            ]
         return errors

@@ -19,7 +19,7 @@ from proctoring.attempts.lifecycle import locked, refuse_own
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import Actor
 from proctoring.errors import Conflict, NotPermitted
-from proctoring.invigilation.actions import Action, Wish
+from proctoring.invigilation.actions import SPEAKING, Action, Wish
 from proctoring.logs.models import EventActor
 from proctoring.logs.services import record
 from proctoring.monitoring.commands import send_command
@@ -166,7 +166,8 @@ def _say_to_open(attempt: Attempt, kind: CommandKind, step: Intervention, *, tex
 
 def _tell(row: Attempt, kind: CommandKind, step: Intervention, *, minutes: int | None = None) -> None:
     """The step before it in the log has said why already."""
-    send_command(row, kind, by=step.by, now=step.now, minutes=minutes)
+    text = step.wish.text if step.wish.action in SPEAKING else ""
+    send_command(row, kind, by=step.by, now=step.now, text=text, minutes=minutes)
 
 
 def _refuse_erased(row: Attempt) -> None:

@@ -68,6 +68,12 @@ def waiting_commands(attempt: Attempt) -> list[Command]:
     return list(Command.objects.filter(attempt=attempt.pk, applied_at=None).order_by("pk")[:AT_ONCE])
 
 
+def parting_words(attempt: Attempt) -> str:
+    """What was said to the candidate when the attempt was ended: its page goes before anybody can read there."""
+    told = Command.objects.filter(attempt=attempt.pk, kind=CommandKind.TERMINATE).order_by("pk")
+    return told.values_list("text", flat=True).last() or ""
+
+
 def acknowledge_commands(attempt: Attempt, acknowledged: Sequence[Acknowledged], *, now: datetime) -> None:
     """Note what the page says. What is said again, or of another attempt's command, changes nothing."""
     words = {one.command: one.applied for one in sorted(acknowledged, key=lambda one: one.applied)}

@@ -216,6 +216,15 @@ class TestInvigilator:
         beat = candidate.post(f"/attempts/{attempt.pk}/heartbeat/", {"sequence": 1}).json()
         assert [(one["kind"], one["text"]) for one in beat["commands"]] == [("message", "Please sit down.")]
 
+    @pytest.mark.parametrize("action", ["pause", "extend", "terminate"])
+    def test_a_text_may_go_along_with_what_is_done(
+        self, proctor: Person, candidate: Person, attempt: Attempt, action: str
+    ) -> None:
+        run(candidate, attempt, "start")
+        assert run(proctor, attempt, action, **MORE, **WHY).status_code == 200
+        beat = candidate.post(f"/attempts/{attempt.pk}/heartbeat/", {"sequence": 1}).json()
+        assert [(one["kind"], one["text"]) for one in beat["commands"]] == [(action, "Please sit down.")]
+
     @pytest.mark.parametrize("text", ["", "   ", "x" * 1001, None, ["x"], "nul\x00"])
     def test_a_message_is_a_text(self, proctor: Person, attempt: Attempt, text: object) -> None:
         body = refused(run(proctor, attempt, "message", text=text, **WHY), 400, "invalid")

@@ -11,7 +11,7 @@ import time_machine
 from proctoring.attempts.models import Attempt
 from proctoring.exams.models import Exam
 from proctoring.host import Role
-from proctoring.invigilation.actions import Action
+from proctoring.invigilation.actions import SPEAKING, Action
 from proctoring.invigilation.models import BulkAction
 from proctoring.monitoring.models import Command
 from tests.api.conftest import WHY, B, Person, refused
@@ -71,7 +71,7 @@ class TestDoing:
         assert (body["done"], body["refused"]) == (3, 0)
         record = proctor.get(f"{PATH}{body['id']}/").json()
         assert record["minutes"] == (5 if action == "extend" else None)
-        assert record["text"] == ("Please sit down." if action == "message" else "")
+        assert record["text"] == ("Please sit down." if action in SPEAKING else "")
 
     def test_of_an_exam_what_a_filter_finds(self, proctor: Person, sat: list[Attempt], exam: Exam) -> None:
         AttemptFactory(exam=exam, status="created")

@@ -12,6 +12,8 @@ from proctoring.attempts.models import Attempt
 from proctoring.attempts.services import pause_attempt, resume_attempt, terminate_attempt
 from proctoring.attempts.states import Actor
 from proctoring.candidate.screens import Screen
+from proctoring.invigilation.actions import Action, Wish
+from proctoring.invigilation.services import intervene
 from proctoring.logs.models import Event
 from proctoring.monitoring.commands import send_command
 from proctoring.monitoring.models import Command, CommandKind
@@ -190,6 +192,35 @@ def test_termination_leads_from_the_bar_to_the_page_that_says_so(
     watched.evaluate(ASK_NOW)
     expect(watched.get_by_role("heading", level=1)).to_have_text(str(Screen.TERMINATED.label), timeout=PATIENCE)
     eventually(watched, lambda: Command.objects.get(pk=command.pk).seen_at)
+
+
+@pytest.mark.parametrize("tag", ["bar", "script"])
+def test_words_that_go_along_with_the_end_are_on_the_page_that_says_so(
+    watched: Page, inspector: Inspector, questions: str, attempt: Attempt, tag: str
+) -> None:
+    open_page(watched, questions.replace("/bar/", f"/{tag}/"))
+    text = "We saw your phone.\n<img src=x onerror='window.hacked = 1'>"
+    wish = Wish(action=Action.TERMINATE, reason_code=10030, comment="A phone", text=text)
+    intervene(attempt, wish, by=UserFactory(), actor=Actor.PROCTOR)
+    watched.evaluate(ASK_NOW)
+    expect(watched.get_by_role("heading", level=1)).to_have_text(str(Screen.TERMINATED.label), timeout=PATIENCE)
+    words = watched.get_by_role("status").filter(has_text="Message from the proctor")
+    expect(words.locator("p")).to_have_text(text.replace("\n", " "))
+    assert watched.evaluate("window.hacked") is None
+    eventually(watched, lambda: Command.objects.get().applied_at)
+    inspector.look(watched, "terminated-with-words")
+
+
+def test_words_of_the_end_are_shown_where_the_lms_does_not_leave(
+    watched: Page, questions: str, attempt: Attempt
+) -> None:
+    open_page(watched, questions.replace("/bar/", "/script/"))
+    watched.evaluate("void document.addEventListener('proctoring:leave', (event) => event.preventDefault())")
+    terminate_attempt(attempt, by=UserFactory(), actor=Actor.PROCTOR)
+    send_command(attempt, CommandKind.TERMINATE, by=None, now=timezone.now(), text="We saw your phone.")
+    watched.evaluate(ASK_NOW)
+    expect(watched.locator(".proctoring-notice")).to_contain_text("We saw your phone.", timeout=PATIENCE)
+    expect(watched.locator(".proctoring-notice")).to_contain_text(str(Screen.TERMINATED.label))
 
 
 def test_notices_are_accessible_and_fit(watched: Page, inspector: Inspector, questions: str, attempt: Attempt) -> None:

@@ -15,7 +15,7 @@ from proctoring.attempts.states import Actor, Status
 from proctoring.errors import Conflict, IllegalTransition, InvalidInput, NotPermitted
 from proctoring.exams.models import Exam
 from proctoring.host import Role
-from proctoring.invigilation.actions import MAX_MESSAGE, Action
+from proctoring.invigilation.actions import MAX_MESSAGE, SPEAKING, Action
 from proctoring.invigilation.services import capacity
 from proctoring.logs.models import Event
 from proctoring.monitoring.models import Command
@@ -55,6 +55,15 @@ def test_the_server_acts_at_once_and_the_page_is_told(
     assert (sent.by, sent.sent_at, sent.seen_at) == (proctor, HALF_PAST, None)
     (event,) = logged(attempt, SENT)
     assert (event.actor, event.actor_user, event.data["kind"]) == ("proctor", proctor, command[0])
+
+
+@pytest.mark.parametrize("action", Action)
+def test_a_text_for_the_candidate_goes_along_where_the_page_shows_one(
+    sitting: Any, proctor: AbstractUser, action: Action
+) -> None:
+    (attempt,) = sitting(status="paused" if action == "resume" else "started")
+    do(attempt, action, proctor, text="Read this.")
+    assert [text for _, _, text in told(attempt) if text] == ["Read this."] * (action in SPEAKING)
 
 
 def test_a_message_says_in_the_log_why_it_was_sent(sitting: Any, proctor: AbstractUser) -> None:

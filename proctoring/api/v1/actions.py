@@ -75,13 +75,17 @@ class OptionalReasonSerializer(serializers.Serializer[Any]):
     comment = serializers.CharField(required=False, allow_blank=True, max_length=MAX_COMMENT)
 
 
-class ExtensionSerializer(ReasonSerializer):
+class SpokenReasonSerializer(ReasonSerializer):
+    """`text` is plain, and for the candidate; the reason is for the log."""
+
+    text = serializers.CharField(required=False, allow_blank=True, max_length=MAX_MESSAGE)
+
+
+class ExtensionSerializer(SpokenReasonSerializer):
     minutes = serializers.IntegerField(min_value=1, max_value=MAX_MINUTES)
 
 
-class MessageSerializer(ReasonSerializer):
-    """`text` is plain, and for the candidate; the reason is for the log."""
-
+class MessageSerializer(SpokenReasonSerializer):
     text = serializers.CharField(max_length=MAX_MESSAGE)
 
 
@@ -154,17 +158,17 @@ class AttemptActions(ApiViewSet):
         step = self._by_staff(attempt)
         return self._answer(reset_attempt(attempt, by=request.user, reason=step.reason, now=self.now))
 
-    @persons_action("Stop the clock")
+    @persons_action("Stop the clock", body=SpokenReasonSerializer)
     def pause(self, request: Request, pk: str) -> Response:
-        return self._intervene(pk, Action.PAUSE)
+        return self._intervene(pk, Action.PAUSE, SpokenReasonSerializer)
 
-    @persons_action("Let the clock run again")
+    @persons_action("Let the clock run again", body=SpokenReasonSerializer)
     def resume(self, request: Request, pk: str) -> Response:
-        return self._intervene(pk, Action.RESUME)
+        return self._intervene(pk, Action.RESUME, SpokenReasonSerializer)
 
-    @persons_action("End the attempt against the candidate's will")
+    @persons_action("End the attempt against the candidate's will", body=SpokenReasonSerializer)
     def terminate(self, request: Request, pk: str) -> Response:
-        return self._intervene(pk, Action.TERMINATE)
+        return self._intervene(pk, Action.TERMINATE, SpokenReasonSerializer)
 
     @persons_action("Annul the attempt; the candidate gets no other")
     def void(self, request: Request, pk: str) -> Response:

@@ -14,7 +14,7 @@ from proctoring.api.v1.allowance_shapes import IdField, PersonNameField
 from proctoring.api.v1.representation import PersonSerializer
 from proctoring.api.wire import MAX_ID, JsonObjectField, UtcDateTimeField
 from proctoring.attempts.states import Status
-from proctoring.invigilation.actions import MAX_MESSAGE, MAX_MINUTES, Action
+from proctoring.invigilation.actions import MAX_MESSAGE, MAX_MINUTES, SPEAKING, Action
 from proctoring.invigilation.choosing import MAX_ATTEMPTS
 from proctoring.invigilation.models import NOT_REACHED, BulkAction, BulkItem, Result
 from proctoring.monitoring.quality import State
@@ -105,7 +105,8 @@ class TargetSerializer(serializers.Serializer[Any]):
 
 
 class BulkWishSerializer(ReasonSerializer):
-    """`minutes` belongs to `extend`, `text` to `message`."""
+    """`minutes` belongs to `extend`, `text` to `message`; it may also go with `pause`, `resume`, `extend` and
+    `terminate`."""
 
     attempts = AttemptsField()
     action = serializers.ChoiceField(choices=Action.choices)
@@ -116,8 +117,10 @@ class BulkWishSerializer(ReasonSerializer):
         for name, action in (("minutes", Action.EXTEND), ("text", Action.MESSAGE)):
             if attrs["action"] == action and not attrs.get(name):
                 refuse({name: str(_("This action needs it."))})
-            if attrs["action"] != action:
-                attrs.pop(name, None)
+        if attrs["action"] != Action.EXTEND:
+            attrs.pop("minutes", None)
+        if attrs["action"] not in SPEAKING:
+            attrs.pop("text", None)
         return attrs
 
 

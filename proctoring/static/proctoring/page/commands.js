@@ -108,7 +108,9 @@ class Commands {
     await this.finish(id);
   }
 
-  async terminate({ id }) {
+  // The page that it leaves for has the words as well; an LMS may leave in its own time, or not at all.
+  async terminate({ id, text }) {
+    if (text) this.page.notices.notice(this.page.texts.ended, text);
     await this.finish(id);
     await withLimit(RELOAD_WITHIN, this.page.heart.beat());
     this.page.leave();
