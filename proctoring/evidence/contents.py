@@ -10,11 +10,15 @@ from django.db.models import Prefetch
 
 from proctoring.attempts.models import Attempt
 from proctoring.logs.models import Event, Seal
+from proctoring.logs.readings import timeline_row
 from proctoring.logs.sealing import as_hex, as_text, events_of, facts_of, personal_part, public_part
+from proctoring.monitoring.connection import with_connections
 from proctoring.reviews.models import Review, ReviewComment
 from proctoring.verify.layout import ERASURE, RETENTION
 
 Row = dict[str, Any]
+
+READING_ORDER = ("at", "pk")
 
 BATCH = 200
 """Reviews, entries of the ledger in memory."""
@@ -53,14 +57,18 @@ def leaf_rows(seals: Sequence[Seal]) -> Iterator[Row]:
             yield {"seal": seal.number, "place": place, "event": event, "leaf": leaf.hex()}
 
 
-def event_rows(attempt: Attempt, seals: Sequence[Seal]) -> Iterator[Row]:
-    """All events, in the order of their keys, which is the order in which they are sealed. One statement, and one for
-    each thousand of them."""
-    keys = list(Event.objects.filter(attempt=attempt.pk).order_by("pk").values_list("pk", flat=True))
+def event_keys(attempt: Attempt) -> list[int]:
+    """Of all events, in reading order. What comes later is in neither of the files of events."""
+    return list(Event.objects.filter(attempt=attempt.pk).order_by(*READING_ORDER).values_list("pk", flat=True))
+
+
+def event_rows(attempt: Attempt, keys: Sequence[int], seals: Sequence[Seal]) -> Iterator[Row]:
+    """These events, in the order of their keys, which is the order in which they are sealed. One statement for each
+    thousand of them."""
     reason = RETENTION if attempt.erased_at is None else ERASURE
     ends = iter(seals)
     seal = next(ends, None)
-    for event in events_of(keys):
+    for event in events_of(sorted(keys)):
         while seal is not None and event.pk > seal.last_event:
             seal = next(ends, None)
         yield event_row(event, seal=seal.number if seal else None, reason=reason)
@@ -84,6 +92,18 @@ def event_row(event: Event, *, seal: int | None, reason: str) -> Row:
         # As text: a host's accounts may have keys of any kind.
         "actor_user": None if event.actor_user_id is None else str(event.actor_user_id),
     }
+
+
+def timeline_rows(attempt: Attempt, keys: Sequence[int]) -> Iterator[Row]:
+    """These events as a person who watches reads them. One statement, and one for each thousand of them.
+
+    What they carried besides is with the events, where it can be proved.
+    """
+    events = events_of(keys, order=READING_ORDER)
+    for event, connection in with_connections(attempt.pk, events):
+        row = timeline_row(event, connection=connection)
+        del row["data"]
+        yield {**row, **{name: as_text(row[name]) for name in ("at", "occurred_at", "received_at")}}
 
 
 def ledger_rows(attempt: Attempt) -> Iterator[Row]:

@@ -151,10 +151,10 @@ def seal_log(attempt: Any, last: Seal | None, *, now: datetime) -> tuple[Seal, b
     return seal, len(keys) <= MOST
 
 
-def events_of(keys: Sequence[int]) -> Iterator[Event]:
-    """The events with these keys, in their order. One statement for each thousand of them."""
+def events_of(keys: Sequence[int], *, order: Sequence[str] = ("pk",)) -> Iterator[Event]:
+    """The events with these keys, which are in this order. One statement for each thousand of them."""
     for begin in range(0, len(keys), BATCH):
-        yield from Event.objects.filter(pk__in=keys[begin : begin + BATCH]).order_by("pk")
+        yield from Event.objects.filter(pk__in=keys[begin : begin + BATCH]).order_by(*order)
 
 
 def as_text(moment: datetime) -> str:

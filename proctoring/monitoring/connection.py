@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from django.db.models import QuerySet
 
 from proctoring.logs.models import Event
 from proctoring.monitoring.heartbeats import QUALITY_CHANGED
@@ -11,27 +14,50 @@ from proctoring.monitoring.silence import LOST, RESTORED
 
 CHANGES = (LOST, RESTORED, QUALITY_CHANGED)
 
+BATCH = 200
+"""Changes in memory, of a long log."""
+
 
 def connections_at(attempt_id: int, events: Sequence[Event]) -> list[str]:
     """For each of these events of one attempt a word of ``Quality``, or ``lost``. Two statements, however many."""
     if not events:
         return []
-    places = [(event.at, event.pk) for event in events]
-    changes = [(change.at, change.pk, _word(change)) for change in _changes(attempt_id, places)]
-    words, current, passed = {}, Quality.UNKNOWN.value, 0
-    for place in sorted(places):
-        while passed < len(changes) and changes[passed][:2] <= place:
-            current, passed = changes[passed][2], passed + 1
-        words[place] = current
-    return [words[place] for place in places]
+    in_order = sorted(events, key=_place)
+    changes = _changes_between(attempt_id, in_order[0].at, in_order[-1].at)
+    words = {event.pk: word for event, word in _along(changes, in_order)}
+    return [words[event.pk] for event in events]
 
 
-def _changes(attempt_id: int, places: Sequence[tuple[object, int]]) -> list[Event]:
-    """Those between the first and the last place, and the one before them all, in their order."""
-    first, last = min(places)[0], max(places)[0]
-    of_attempt = Event.objects.filter(attempt=attempt_id, type__in=CHANGES).only("at", "type", "data")
+def with_connections(attempt_id: int, events: Iterable[Event]) -> Iterator[tuple[Event, str]]:
+    """The same beside each of a long log's events, which come in reading order. One statement; neither they nor the
+    changes are all in memory at once."""
+    changes = _changes(attempt_id).order_by("at", "pk").iterator(chunk_size=BATCH)
+    return _along(changes, events)
+
+
+def _along(changes: Iterable[Event], events: Iterable[Event]) -> Iterator[tuple[Event, str]]:
+    """Both in reading order."""
+    ahead, current = iter(changes), Quality.UNKNOWN.value
+    change = next(ahead, None)
+    for event in events:
+        while change is not None and _place(change) <= _place(event):
+            current, change = _word(change), next(ahead, None)
+        yield event, current
+
+
+def _changes(attempt_id: int) -> QuerySet[Event]:
+    return Event.objects.filter(attempt=attempt_id, type__in=CHANGES).only("at", "type", "data")
+
+
+def _changes_between(attempt_id: int, first: datetime, last: datetime) -> list[Event]:
+    """And the one before them all, in their order."""
+    of_attempt = _changes(attempt_id)
     before = of_attempt.filter(at__lt=first).order_by("-at", "-pk")[:1]
     return [*before, *of_attempt.filter(at__gte=first, at__lte=last).order_by("at", "pk")]
+
+
+def _place(event: Event) -> tuple[datetime, int]:
+    return event.at, event.pk
 
 
 def _word(change: Event) -> str:

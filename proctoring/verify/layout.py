@@ -6,9 +6,9 @@ FORMAT, VERSION = "proctoring.evidence", 1
 
 MANIFEST, SIGNATURE = "manifest.json", "signature.json"
 ATTEMPT, EVENTS, LEAVES, SEALS = "attempt.json", "events.ndjson", "leaves.ndjson", "seals.json"
-LEDGER, REVIEWS = "ledger.json", "reviews.json"
+TIMELINE, LEDGER, REVIEWS = "timeline.ndjson", "ledger.json", "reviews.json"
 
-LISTED = (ATTEMPT, EVENTS, LEAVES, SEALS, LEDGER, REVIEWS)
+LISTED = (ATTEMPT, EVENTS, LEAVES, SEALS, TIMELINE, LEDGER, REVIEWS)
 """The files whose hashes are in the manifest."""
 
 SEAL_NOTE = "s:seal:"

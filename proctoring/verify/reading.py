@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NoReturn
 
-from proctoring.verify.layout import ATTEMPT, EVENTS, LEAVES, LEDGER, MANIFEST, REVIEWS, SEALS, SIGNATURE
+from proctoring.verify.layout import ATTEMPT, EVENTS, LEAVES, LEDGER, MANIFEST, REVIEWS, SEALS, SIGNATURE, TIMELINE
 
 MEGA = 1_048_576
 LARGEST: Mapping[str, int] = {
@@ -21,6 +21,7 @@ LARGEST: Mapping[str, int] = {
     SEALS: 8 * MEGA,
     EVENTS: 4096 * MEGA,
     LEAVES: 512 * MEGA,
+    TIMELINE: 4096 * MEGA,
     LEDGER: 512 * MEGA,
     REVIEWS: 512 * MEGA,
 }
@@ -31,7 +32,7 @@ SHORTEST_LINE = 64
 rows, and no log that may be as large as that has too many of them."""
 HIGHEST_RATIO, FREE_OF_RATIO = 500, MEGA
 """Hashes and salts cannot be packed: a long file of rows that is packed this well holds something else. Words can."""
-OF_WORDS = (LEDGER, REVIEWS)
+OF_WORDS = (TIMELINE, LEDGER, REVIEWS)
 LARGEST_DIRECTORY = 65_536
 PIECE = 65_536
 

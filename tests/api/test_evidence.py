@@ -16,6 +16,7 @@ import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
 
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.sealing import seal_due
@@ -30,6 +31,7 @@ from tests.factories import TEN, AttemptFactory, EventFactory, at
 
 FILES = {
     *("attempt.json", "events.ndjson", "leaves.ndjson", "ledger.json", "manifest.json", "reviews.json", "seals.json"),
+    "timeline.ndjson",
 }
 
 
@@ -127,6 +129,32 @@ class TestWhat:
             changed = {name for name in FILES if one.read(name) != another.read(name)}
         assert changed == {"manifest.json"}
 
+    def test_the_timeline_is_in_it_as_those_who_watch_read_it(self, staff: Person, ended: Attempt) -> None:
+        # What arrives later may have happened before.
+        EventFactory(attempt=ended, type=1022, at=at(10, 1), data={"to": "poor"})
+        EventFactory(attempt=ended, type=1020, at=at(10, 1, 30))
+        EventFactory(attempt=ended, type=64, at=at(10, 1, 45), reason_message="A <b>phone</b>", data={"x": 1})
+        with zipfile.ZipFile(io.BytesIO(body(staff.get(path_of(ended))))) as whole:
+            rows = [json.loads(line) for line in whole.read("timeline.ndjson").splitlines()]
+        read = staff.get(f"/attempts/{ended.pk}/timeline/?order=oldest").json()["results"]
+        assert [row["id"] for row in rows] == [row["id"] for row in read]
+        assert [row["connection"] for row in rows] == ["unknown", "unknown", "poor", "lost", "lost", "lost"]
+        moments = {"at", "occurred_at", "received_at"}
+        for row, shown in zip(rows, read, strict=True):
+            del shown["data"]
+            assert row.keys() == shown.keys()
+            assert [row[name] for name in row if name not in moments] == [
+                shown[name] for name in row if name not in moments
+            ]
+
+    def test_it_is_the_same_in_every_language(self, staff: Person, ended: Attempt) -> None:
+        EventFactory(attempt=ended, type=1020)
+        with time_machine.travel(at(12, 0), tick=False):
+            first = body(staff.get(path_of(ended)))
+            attempt = Attempt.objects.select_related("exam", "user").get(pk=ended.pk)
+            with override("de"), hand_out_evidence(attempt, by=staff.user) as file:
+                assert file.read() == first
+
     def test_no_secret_is_in_it(self, staff: Person, ended: Attempt) -> None:
         with zipfile.ZipFile(io.BytesIO(body(staff.get(path_of(ended))))) as whole:
             everything = b"".join(whole.read(name) for name in whole.namelist())
@@ -145,8 +173,9 @@ class TestCost:
             # PostgreSQL reads what is streamed through a cursor that it declares.
             reads = ("SELECT", "DECLARE", "INSERT")
             costs.append(sum(query["sql"].startswith(reads) for query in captured.captured_queries))
-        # Session, person, attempt; seals, leaves, keys, events, ledger, reviews; the copy.
-        assert costs == [10, 10]
+        # Session, person, attempt; seals, leaves, keys, events, changes of the connection, events as the timeline has
+        # them, ledger, reviews; the copy.
+        assert costs == [12, 12]
 
     @pytest.mark.long
     def test_memory_does_not_grow_with_the_log(self, staff: Person, ended: Attempt, tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def first_seal_only(files: Files) -> None:
 
 
 class TestTheManifest:
-    @pytest.mark.parametrize("name", ["ledger.json", "reviews.json", "attempt.json"])
+    @pytest.mark.parametrize("name", ["timeline.ndjson", "ledger.json", "reviews.json", "attempt.json"])
     def test_any_file_that_is_not_the_one_that_was_handed_out(self, name: str, path: Path) -> None:
         def change(files: Files) -> None:
             row = files[name][0] if isinstance(files[name], list) else files[name]

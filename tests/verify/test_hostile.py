@@ -27,6 +27,7 @@ EMPTY: dict[str, bytes] = {
     "events.ndjson": b"",
     "leaves.ndjson": b"",
     "seals.json": b"[]",
+    "timeline.ndjson": b"",
     "ledger.json": b"[]",
     "reviews.json": b"[]",
 }

@@ -21,7 +21,7 @@ ZIP = "application/zip"
 
 class Evidence(ApiViewSet):
     @operation(
-        "An attempt's evidence: log, seals, ledger and reviews, to be checked with `python -m proctoring.verify`",
+        "An attempt's evidence: log, seals, timeline, ledger, reviews; to be checked by `python -m proctoring.verify`",
         description="For staff of the course. A zip; who was handed it is written down.",
         answer=OpenApiTypes.BINARY,
         media_types=[ZIP],
