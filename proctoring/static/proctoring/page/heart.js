@@ -235,7 +235,9 @@ class Heart {
   // Where no heartbeat comes any more that would try again.
   async drainToTheEnd() {
     if ((await this.drain()) || !this.stuck) return;
-    setTimeout(() => this.drainToTheEnd(), Math.max(this.drainNotBefore, this.line.notBefore) - performance.now());
+    // Another tab may be at it: then this one had no answer of its own, and waits all the same.
+    const pause = Math.max(this.patience(this.stuck), this.line.notBefore - performance.now());
+    setTimeout(() => this.drainToTheEnd(), pause);
   }
 
   // Of the tabs of an attempt one sends what is buffered. Where they cannot agree, the server knows what it has.
