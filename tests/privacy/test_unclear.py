@@ -25,6 +25,7 @@ from proctoring.privacy import certificates
 from proctoring.privacy.erasure import Erasure, erase_user
 from proctoring.privacy.holds import place_hold
 from proctoring.privacy.models import DeletionCertificate
+from proctoring.privacy.places import newest
 from proctoring.reviews.models import Review, ReviewComment
 from tests.factories import (
     TEN,
@@ -180,6 +181,25 @@ class TestWhatIsUnclear:
         second = erase(bo, officer)
         assert second.certificate == first.certificate
         assert second.unclear.counts == {"timeentry": 2}
+
+    def test_is_told_once_if_it_is_written_while_the_search_is_on(
+        self, bo: AbstractUser, officer: AbstractUser, other: Attempt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, meanwhile = note(other, "saw Bo"), []
+
+        def while_somebody_writes(models: Any) -> Any:
+            keys = newest(models)
+            if not meanwhile:
+                meanwhile.append(note(other, "Bo, says Bo Li"))
+            return keys
+
+        monkeypatch.setattr("proctoring.privacy.erasure.newest", while_somebody_writes)
+        erasure = erase(bo, officer)
+        [entry] = meanwhile
+        assert erasure.unclear.places == [("timeentry", one.pk, "note") for one in (first, entry)]
+        assert erasure.certificate.counts["timeentry"] == 1
+        entry.refresh_from_db()
+        assert entry.note == "Bo, says [removed]"
 
     def test_costs_no_statement_by_the_place(
         self, exam: Exam, bo: AbstractUser, officer: AbstractUser, other: Attempt
