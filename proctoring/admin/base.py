@@ -98,8 +98,11 @@ class ExamFilter(admin.SimpleListFilter):
     parameter_name = "exam__id__exact"
     path: ClassVar[str] = "exam"
 
+    def exams(self, user: User | AnonymousUser) -> QuerySet[Exam]:
+        return Exam.objects.filter(watched_courses(user, "course_id"))
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        exams = Exam.objects.filter(watched_courses(request.user, "course_id"))
+        exams = self.exams(request.user)
         if course_id := request.GET.get(CourseFilter.parameter_name):
             exams = exams.filter(course_id=course_id)
         found = exams.values_list("pk", "name", "course_id")[:MAX_CHOICES]

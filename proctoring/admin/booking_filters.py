@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet, TextChoices
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from proctoring.admin.base import EXAM_ID, MAX_CHOICES, CourseFilter, courses_of
+from proctoring.admin.base import CourseFilter, ExamFilter, courses_of
 from proctoring.bookings.doctor import ADVICE
 from proctoring.bookings.log_codes import LOG_CODES
 from proctoring.bookings.models import Booking, BookingQuerySet
@@ -85,28 +84,11 @@ class BookedCourseFilter(CourseFilter):
     roles = BOOKERS
 
 
-class BookedExamFilter(admin.SimpleListFilter):
-    """By the exams of the courses whose bookings the person sees, or of the course that is chosen beside it."""
+class BookedExamFilter(ExamFilter):
+    """By the exams whose bookings the person sees."""
 
-    title = _("exam")
-    parameter_name = "exam__id__exact"
-    path = "exam"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        exams = Exam.objects.filter(booked_courses(request.user, "course_id"), bookings__isnull=False).distinct()
-        if course_id := request.GET.get(CourseFilter.parameter_name):
-            exams = exams.filter(course_id=course_id)
-        found = exams.values_list("pk", "name", "course_id")[:MAX_CHOICES]
-        several = len({course_id for _pk, _name, course_id in found}) > 1
-        return [(str(pk), f"{name} ({course_id})" if several else name) for pk, name, course_id in found]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if not value:
-            return queryset
-        if not EXAM_ID.fullmatch(value):
-            raise IncorrectLookupParameters(value)
-        return queryset.filter(**{self.path: int(value)})
+    def exams(self, user: User | AnonymousUser) -> QuerySet[Exam]:
+        return Exam.objects.filter(booked_courses(user, "course_id"), bookings__isnull=False).distinct()
 
 
 class SituationFilter(admin.SimpleListFilter):

@@ -83,7 +83,7 @@ class CertificateAdmin(OfficersAdmin):
     list_select_related = ("made_by",)
     search_fields = ("=subject", "=digest")
     search_help_text = gettext_lazy("The whole subject or digest")
-    fields = ("kind", "subject", "reason", "deleted", "told", "made", "made_by", "digest", "intact")
+    fields = ("kind", "subject", "reason", "deleted", "left", "told", "made", "made_by", "digest", "intact")
 
     @admin.display(description=gettext_lazy("certificate"))
     def number(self, certificate: DeletionCertificate) -> str:
@@ -96,6 +96,10 @@ class CertificateAdmin(OfficersAdmin):
     @admin.display(description=gettext_lazy("emptied or deleted"))
     def deleted(self, certificate: DeletionCertificate) -> str | SafeString:
         return bullets(f"{name}: {rows}" for name, rows in sorted(certificate.counts.items()))
+
+    @admin.display(description=gettext_lazy("unclear places"))
+    def left(self, certificate: DeletionCertificate) -> str | SafeString:
+        return bullets(f"{name}: {places}" for name, places in sorted(certificate.unclear.items()))
 
     @admin.display(description=gettext_lazy("vendors told"))
     def told(self, certificate: DeletionCertificate) -> str | SafeString:

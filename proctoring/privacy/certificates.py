@@ -7,7 +7,8 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from proctoring.conf import settings
 from proctoring.errors import NotConfigured
@@ -26,6 +27,7 @@ def make_certificate(
     subject: str = "",
     reason: str = "",
     vendors: Sequence[str] = (),
+    unclear: Mapping[str, int] = MappingProxyType({}),
 ) -> DeletionCertificate:
     """Written in the transaction of the deletion that it certifies."""
     certificate = DeletionCertificate(
@@ -33,6 +35,7 @@ def make_certificate(
         subject=subject,
         reason=reason,
         counts=_without_zeros(counts),
+        unclear=_without_zeros(unclear),
         vendors=sorted(vendors),
         made_at=now,
         made_by=by,
@@ -64,8 +67,9 @@ def verify(certificate: DeletionCertificate) -> bool:
 
 
 def digest(certificate: DeletionCertificate) -> str:
-    """SHA-256 over the certificate as JSON with sorted keys and no blanks; the time in UTC with microseconds."""
-    facts = {
+    """SHA-256 over the certificate as JSON with sorted keys and no blanks; the time in UTC with microseconds. What was
+    unclear is part of it where anything was."""
+    facts: dict[str, Any] = {
         "kind": str(certificate.kind),
         "subject": certificate.subject,
         "reason": certificate.reason,
@@ -73,6 +77,8 @@ def digest(certificate: DeletionCertificate) -> str:
         "vendors": certificate.vendors,
         "made_at": certificate.made_at.astimezone(UTC).isoformat(timespec="microseconds"),
     }
+    if certificate.unclear:
+        facts["unclear"] = certificate.unclear
     return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -24,8 +23,9 @@ from proctoring.privacy import certificates, places
 from proctoring.privacy.blanking import BATCH, blank, in_batches
 from proctoring.privacy.holds import courses_of
 from proctoring.privacy.models import DeletionCertificate, Pseudonym
-from proctoring.privacy.places import Keys, Said
+from proctoring.privacy.places import Keys, Span
 from proctoring.privacy.rules import RULES, history_of, label
+from proctoring.privacy.said import Said, Unclear
 from proctoring.privacy.words import Words
 from proctoring.reviews.models import Review, ReviewComment
 
@@ -35,24 +35,19 @@ if TYPE_CHECKING:
 UNSETTLED = (MessageStatus.RECEIVED, MessageStatus.FAILED)
 
 
-def names_of(user: User) -> Words:
-    """What the person is called here and in the LMS. Asks the host: not for use inside a transaction."""
+def said_of(user: User, *, also: Iterable[str] = ()) -> Said:
+    """What the person is called here, in the LMS and by vendors. Asks the host: not for use inside a transaction."""
     given = Attempt.history.filter(user=user.pk).order_by().values_list("full_name", flat=True).distinct()
-    account = (user.get_username(), user.get_full_name(), host().full_name(user), host().email(user))
-    return Words((*account, *given))
+    names = (user.get_username(), user.get_full_name(), host().full_name(user), host().email(user), *given)
+    return Said(user.pk, names, (f"@{user.get_username()}", *_ids_of(user.pk)), also=also)
 
 
-def every_word_of(names: Words) -> Words:
-    """The names and each of their words, however short: for a sentence that is about this person alone."""
-    return Words((word for name in names.texts for word in (name, *name.split())), shortest=2)
-
-
-def ids_of(user_pk: int) -> Words:
+def _ids_of(user_pk: int) -> Iterator[str]:
     """What vendors call the person, their attempts and their live sessions."""
-    known = (Attempt.objects, LiveSession.objects)
-    external = (rows.filter(user=user_pk).values_list("external_id", flat=True) for rows in known)
-    pseudonyms = Pseudonym.objects.filter(user=user_pk).values_list("value", flat=True)
-    return Words((*filter(None, chain.from_iterable(external)), *pseudonyms))
+    for rows in (Attempt.objects, LiveSession.objects):
+        known: Any = rows
+        yield from known.filter(user=user_pk, external_id__isnull=False).values_list("external_id", flat=True)
+    yield from Pseudonym.objects.filter(user=user_pk).values_list("value", flat=True)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -63,6 +58,8 @@ class Found:
     """Rows with sentences out of which they are taken."""
     messages: set[int] = field(default_factory=set)
     """Messages that are emptied, because of what their bodies say."""
+    unclear: Unclear = field(default_factory=Unclear)
+    """Places that are left, because they may be about somebody else."""
 
 
 def searched_models() -> list[type[Model]]:
@@ -70,25 +67,30 @@ def searched_models() -> list[type[Model]]:
     return [WebhookMessage, *places.growing()]
 
 
-def search(user_pk: int, said: Said, found: Found, *, after: Mapping[type[Model], int]) -> None:
-    """Look beyond these keys of these models."""
-    places.search(
-        user_pk, said, {model: key for model, key in after.items() if model is not WebhookMessage}, found.words
-    )
-    if WebhookMessage in after:
-        messages = (
-            _readable_messages(user_pk, _attempts_told_of(found.words.get(Event, [])))
-            .filter(pk__gt=after[WebhookMessage])
-            .order_by("pk")
-        )
-        bodies = messages.iterator(chunk_size=BATCH)
-        found.messages.update(row.pk for row in bodies if said.texts.stand_in_bytes(_body(row)))
+def search(said: Said, found: Found, wanted: Mapping[type[Model], Span]) -> None:
+    """Look through these rows of these models."""
+    rows = {model: span for model, span in wanted.items() if model is not WebhookMessage}
+    places.search(said, rows, found.words, found.unclear)
+    if WebhookMessage in wanted:
+        _search_messages(said, found, *wanted[WebhookMessage])
 
 
-def search_what_changes(user_pk: int, said: Said, found: Found) -> None:
+def search_what_changes(said: Said, found: Found) -> None:
     """Look through all rows whose words are replaced now and then: a key does not say what they say now."""
-    changing = {place.model: 0 for place in places.places() if not place.grows}
-    places.search(user_pk, said, changing, found.words)
+    changing: dict[type[Model], Span] = {place.model: (0, None) for place in places.places() if not place.grows}
+    places.search(said, changing, found.words, found.unclear)
+
+
+def _search_messages(said: Said, found: Found, after: int, until: int | None) -> None:
+    messages = _readable_messages(said.user_pk, _attempts_told_of(found.words.get(Event, []))).filter(pk__gt=after)
+    if until is not None:
+        messages = messages.filter(pk__lte=until)
+    for message in messages.order_by("pk").iterator(chunk_size=BATCH):
+        body = _body(message)
+        if said.texts.stand_in_bytes(body):
+            found.messages.add(message.pk)
+        elif said.unclear.stand_in_bytes(body):
+            found.unclear.add(label(WebhookMessage), message.pk, ["sealed_body"])
 
 
 def refuse_held(found: Found) -> None:
@@ -132,13 +134,14 @@ def forget_message(message: WebhookMessage, *, now: datetime) -> None:
     sum(blank(WebhookMessage.objects.filter(pk=message.pk), rule.personal, now=now, stamp=rule.stamp))
 
 
-def blank_answers(user_pk: int, names: Words) -> int:
-    """Kept answers to other people's requests that name the person. The key stays: a repetition must not act twice."""
-    kept = IdempotencyRecord.objects.filter(answer__isnull=False).exclude(user=user_pk)
+def blank_answers(said: Said) -> int:
+    """Kept answers to other people's requests that may name the person: a day later they go anyway. The key stays: a
+    repetition must not act twice."""
+    kept = IdempotencyRecord.objects.filter(answer__isnull=False).exclude(user=said.user_pk)
     found = [
         record.pk
         for record in kept.order_by("pk").iterator(chunk_size=BATCH)
-        if names.stand_in(record.answer) or _names_key(record.answer, user_pk)
+        if said.theirs.stand_in(record.answer) or _names_key(record.answer, said.user_pk)
     ]
     for some in places.in_some(found):
         IdempotencyRecord.objects.filter(pk__in=some).update(answer=None)

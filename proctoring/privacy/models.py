@@ -103,6 +103,8 @@ class DeletionCertificate(models.Model):
     """In the words of the person who asked for it, without the names of the person it was about."""
     counts = models.JSONField(_("rows"), default=dict)
     """Model → how many of its rows were changed or deleted, history included."""
+    unclear = models.JSONField(_("unclear places"), default=dict)
+    """Model → in how many places a word was left that may mean the person, or somebody else of that name."""
     vendors = models.JSONField(_("vendors told"), default=list)
     made_at = models.DateTimeField(_("made at"))
     made_by = models.ForeignKey(

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from django.apps import apps
-from django.db.models import IntegerField, Max, Model, Q, QuerySet, Value
+from django.db.models import BooleanField, Case, IntegerField, Max, Model, Q, QuerySet, Value, When
 from django.utils.translation import gettext as _
 
 from proctoring.errors import Conflict
@@ -23,6 +23,7 @@ from proctoring.privacy.blanking import BATCH
 from proctoring.privacy.holds import held_now
 from proctoring.privacy.rule import Fate, Rule
 from proctoring.privacy.rules import RULES, history_of, label
+from proctoring.privacy.said import Said, Unclear
 from proctoring.privacy.sieve import sieved
 from proctoring.privacy.words import Words
 
@@ -33,14 +34,8 @@ CONNECTIONS: tuple[type[Model], ...] = (Circuit, SweepCursor)
 Keys = dict[type[Model], list[int]]
 """Model → primary keys."""
 
-
-class Said:
-    """A person's names and ids as they are recognised in what is about others."""
-
-    def __init__(self, names: Words, ids: Words) -> None:
-        every = (*names.texts, *ids.texts)
-        self.texts = Words(every, plain=False)
-        self.titles = Words(every, plain=False, whole=False)
+Span = tuple[int, int | None]
+"""The keys beyond the first, up to the second where there is one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,27 +46,42 @@ class Place:
     grows: bool = True
     about: Callable[[int], Q] | None = None
     """The person's own rows that need no search, because all of it is emptied there."""
+    among: Callable[[int], Q] | None = None
+    """The rows that are about the person and others: ``Rule.among``."""
     held: Callable[[Collection[int], Collection[str]], Q] | None = None
     first: Callable[[Collection[int]], None] | None = None
     """What has to be done with a row before it is changed."""
     app: str = ""
     """Whose rows are ours, of a table that is not: what the admin's log is about."""
 
-    def rows(self, user_pk: int, said: Said, *, after: int) -> QuerySet[Any]:
-        """Those beyond this key in which the person may be named. Only what is searched is loaded."""
-        rows = self.model._base_manager.filter(pk__gt=after)
+    def rows(self, said: Said) -> QuerySet[Any]:
+        """All of them. Only what is searched is loaded, and whether a row is about the person among others."""
+        among = When(self.among(said.user_pk), then=True) if self.among is not None else When(pk__in=(), then=True)
+        rows = self.model._base_manager.only(*self.texts, *self.titles)
+        return rows.annotate(is_among=Case(among, default=False, output_field=BooleanField()))
+
+    def sieved(self, said: Said, *, after: int, until: int | None = None) -> QuerySet[Any]:
+        """Those between these keys in which the person may be named."""
+        rows = self.rows(said).filter(pk__gt=after)
+        if until is not None:
+            rows = rows.filter(pk__lte=until)
         if self.app:
             rows = rows.filter(content_type__app_label=self.app)
         if self.about is not None:
-            rows = rows.exclude(self.about(user_pk))
-        found = sieved(rows, {said.texts: self.texts, said.titles: self.titles})
-        return found.order_by("pk").only(*self.texts, *self.titles)
+            rows = rows.exclude(self.about(said.user_pk))
+        return sieved(rows, said.theirs, (*self.texts, *self.titles)).order_by("pk")
 
     def changes(self, row: Any, said: Said) -> dict[str, Any]:
         """Field → what is left of it without the names; empty where they do not stand in it."""
-        left = {name: self._left(row, name, said.texts) for name in self.texts}
+        texts = said.theirs if row.is_among else said.texts
+        left = {name: self._left(row, name, texts) for name in self.texts}
         left |= {name: self._left(row, name, said.titles) for name in self.titles}
         return {name: after for name, after in left.items() if after != getattr(row, name)}
+
+    def unclear(self, row: Any, changes: Mapping[str, Any], said: Said) -> list[str]:
+        """The fields in which a word is left that may mean the person."""
+        left = {name: changes.get(name, getattr(row, name)) for name in (*self.texts, *self.titles)}
+        return [name for name, value in left.items() if _without(value, said.unclear) != value]
 
     def _left(self, row: Any, name: str, words: Words) -> Any:
         left = _without(getattr(row, name), words)
@@ -87,7 +97,8 @@ def places() -> tuple[Place, ...]:
     found = [place for model, rule in rules for place in _places(model, rule)]
     if apps.is_installed(ADMIN):
         log = apps.get_model("admin.LogEntry")
-        found.append(Place(model=log, texts=("object_repr", "change_message"), app="proctoring"))
+        # Not searched beforehand: what it says about the person's own rows is emptied first.
+        found.append(Place(model=log, texts=("object_repr", "change_message"), grows=False, app="proctoring"))
     return tuple(found)
 
 
@@ -112,13 +123,17 @@ def growing() -> list[type[Model]]:
     return [place.model for place in places() if place.grows]
 
 
-def search(user_pk: int, said: Said, wanted: Mapping[type[Model], int], found: Keys) -> None:
-    """Add to ``found`` where the person is named, in these models, beyond these keys. One statement a model, and the
-    rows that it lets through are read one at a time."""
+def search(said: Said, wanted: Mapping[type[Model], Span], found: Keys, unclear: Unclear) -> None:
+    """Add to ``found`` where the person is named in these models, and to ``unclear`` where that cannot be told. One
+    statement a model, and the rows that it lets through are read one at a time."""
     for place in places():
-        if place.model in wanted:
-            rows = place.rows(user_pk, said, after=wanted[place.model]).iterator(chunk_size=BATCH)
-            found.setdefault(place.model, []).extend(row.pk for row in rows if place.changes(row, said))
+        if place.model not in wanted:
+            continue
+        after, until = wanted[place.model]
+        for row in place.sieved(said, after=after, until=until).iterator(chunk_size=BATCH):
+            if changes := place.changes(row, said):
+                found.setdefault(place.model, []).append(row.pk)
+            unclear.add(label(place.model), row.pk, place.unclear(row, changes, said))
 
 
 def refuse_held(found: Keys) -> None:
@@ -139,13 +154,12 @@ def remove(found: Keys, said: Said) -> Counter[str]:
     """Take the names out of these rows. Model → how many rows were changed. A statement a row."""
     counts: Counter[str] = Counter()
     for place in places():
-        manager = place.model._base_manager
         for some in in_some(found.get(place.model, [])):
             if place.first is not None:
                 place.first(some)
-            for row in manager.filter(pk__in=some).only(*place.texts, *place.titles):
+            for row in place.rows(said).filter(pk__in=some):
                 if changes := place.changes(row, said):
-                    counts[label(place.model)] += manager.filter(pk=row.pk).update(**changes)
+                    counts[label(place.model)] += place.model._base_manager.filter(pk=row.pk).update(**changes)
     return counts
 
 
@@ -173,6 +187,7 @@ def _place(model: type[Model], rule: Rule, *, more: tuple[str, ...] = (), grows:
         titles=titles,
         grows=grows,
         about=rule.about if is_emptied else None,
+        among=rule.among,
         held=rule.held,
         first=rule.first if model in RULES else None,
     )

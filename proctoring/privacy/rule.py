@@ -59,6 +59,8 @@ class Rule:
     fate: Fate = Fate.BLANKED
     about: Callable[[int], Q] | None = None
     """Primary key of a person → the rows about them, of the model and of its history."""
+    among: Callable[[int], Q] | None = None
+    """The same → the rows about them and others, which stay: what is said there may mean each of them."""
     personal: Mapping[str, Personal] = field(default_factory=dict)
     texts: frozenset[str] = frozenset()
     """What else people and vendors say: anybody may be named in it, and is taken out of it."""

@@ -48,6 +48,10 @@ def _bookings_for(user: int) -> Any:
     return LiveSession.objects.filter(~Exists(others), user=user).order_by().values("booking")
 
 
+def _bookings_with(user: int) -> Any:
+    return LiveSession.objects.filter(user=user).order_by().values("booking")
+
+
 def _held_booking(people: Collection[int], courses: Collection[str]) -> Q:
     sessions = LiveSession.objects.filter(user__in=people).order_by().values("booking")
     return Q(id__in=sessions) | Q(exam__course_id__in=courses)
@@ -186,6 +190,7 @@ RULES: Mapping[type[Model], Rule] = {
     ),
     BookingLogEntry: Rule(
         about=lambda user: Q(session__user=user) | Q(booking__in=_bookings_for(user)),
+        among=lambda user: Q(booking__in=_bookings_with(user)),
         personal={"comment": Personal(blank="")},
         titles=frozenset({"context"}),
         actors=frozenset({"by"}),
@@ -197,6 +202,7 @@ RULES: Mapping[type[Model], Rule] = {
     ),
     Booking: Rule(
         about=lambda user: Q(id__in=_bookings_for(user)),
+        among=lambda user: Q(id__in=_bookings_with(user)),
         personal={"last_error": Personal(blank="")},
         actors=frozenset({"created_by"}),
         harmless=_harmless(given="backend external_id", vocabulary="status rejection_reason", ours="claimed_by"),
@@ -226,6 +232,7 @@ RULES: Mapping[type[Model], Rule] = {
     ),
     Delivery: Rule(
         about=_deliveries_of,
+        among=lambda user: Q(target=DeliveryTarget.BOOKING, target_id__in=_bookings_with(user)),
         personal={"last_error": Personal(blank="")},
         # The argument of a wish to forget is the pseudonym; vendors.py drops it when the wish is granted.
         harmless=_harmless(
@@ -262,7 +269,7 @@ RULES: Mapping[type[Model], Rule] = {
         fate=Fate.NOBODYS,
         actors=frozenset({"made_by"}),
         texts=frozenset({"reason"}),
-        harmless=_harmless(vocabulary="kind counts", ours="subject digest", given="vendors"),
+        harmless=_harmless(vocabulary="kind counts unclear", ours="subject digest", given="vendors"),
         grows=True,
     ),
     # Before the events: a heartbeat that brings some holds this row until they are there.

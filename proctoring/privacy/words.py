@@ -1,4 +1,4 @@
-"""The words by which a person is known, found and taken out of text and JSON that is not about them alone."""
+"""Words found in, and taken out of, text and JSON. ``said.py`` decides by which a person is recognised where."""
 
 from __future__ import annotations
 
@@ -7,31 +7,48 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-SEARCHABLE = 6
-"""A shorter word is only recognised where it is the whole of a value: “17” or “Ada” stands in too many sentences."""
+SHORTEST = 2
+"""A single character is nobody."""
+
+LONG = 6
+"""From this length on a word is the same in whatever case: shorter names are words of a language, too."""
 
 REMOVED = "[removed]"
 
 
-class Words:
-    def __init__(
-        self, texts: Iterable[str], *, shortest: int = SEARCHABLE, plain: bool = True, whole: bool = True
-    ) -> None:
-        """``plain``: also a single word of letters alone is recognised inside of sentences. It must not be where they
-        are about others: an account may be called “student”. ``whole``: whatever is the whole of a value is recognised.
-        It must not be where things have names: an exam may be called “Student”."""
-        given = frozenset(text.strip() for text in texts if text and text.strip())
-        self.telling = frozenset(text for text in given if len(text) >= shortest and (plain or not text.isalpha()))
-        """Those that are recognised inside of sentences too."""
-        self.texts = given if whole else self.telling
-        self._whole = frozenset(text.casefold() for text in self.texts)
-        # The longest first, so that a name inside of an address does not leave the rest of it standing.
-        long = sorted(self.telling, key=len, reverse=True)
-        pattern = "|".join(r"\s+".join(map(re.escape, text.split())) for text in long)
-        self._inside = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE) if long else None
+def tells(text: str) -> bool:
+    """Whether it means one person inside of a sentence about others, however short it is.
 
-    def __bool__(self) -> bool:
-        return bool(self.texts)
+    Several words do (“Bo Li”), and a word with a letter and something else in it: a user name with a digit or a dot, an
+    address. A word of letters alone does not (“Ada”, “student”), nor a number of less than six digits (“2026” stands in
+    every date), nor anything of one or two characters (“7”, “b2”).
+    """
+    if len(text.split()) > 1:
+        return True
+    return not text.isalpha() and len(text) >= (3 if any(map(str.isalpha, text)) else LONG)
+
+
+def spellings(word: str) -> set[str]:
+    """How a short word is written where it is a name: as it is or in greater letters, so that “Will” is not “will”."""
+    return {word, word[:1].upper() + word[1:], word.upper()}
+
+
+class Words:
+    def __init__(self, texts: Iterable[str], *, words: Iterable[str] = (), whole: bool = True) -> None:
+        """``texts``: recognised where they are the whole of a value, and inside of sentences where they tell.
+        ``words``: recognised inside of sentences without that. ``whole``: whatever is the whole of a value is
+        recognised. It must not be where things have names: an exam may be called “Student”."""
+        given, single = _stripped(texts), _stripped(words)
+        telling = frozenset(filter(tells, given | single))
+        self.inside = telling | single
+        """Those that are recognised inside of sentences too."""
+        self.as_spelt = frozenset(word for word in single - telling if len(word) < LONG)
+        """Those of them that are only recognised in their ``spellings``."""
+        self.whole = given if whole else telling
+        self._whole = frozenset(text.casefold() for text in self.whole)
+        # The longest first, so that a name inside of an address does not leave the rest of it standing.
+        patterns = map(self._pattern, sorted(self.inside, key=lambda text: (-len(text), text)))
+        self._inside = re.compile(rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)") if self.inside else None
 
     def stand_in(self, value: Any) -> bool:
         """Whether one of them stands anywhere in this text or JSON, keys included."""
@@ -57,8 +74,17 @@ class Words:
             return REMOVED
         return self._inside.sub(REMOVED, value) if self._inside else value
 
+    def _pattern(self, text: str) -> str:
+        if text in self.as_spelt:
+            return "|".join(map(re.escape, sorted(spellings(text))))
+        return "(?i:" + r"\s+".join(map(re.escape, text.split())) + ")"
+
     def _stands_in(self, text: str) -> bool:
         return text.strip().casefold() in self._whole or bool(self._inside and self._inside.search(text))
+
+
+def _stripped(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(text.strip() for text in texts if text and text.strip())
 
 
 def _scalars(value: Any) -> Iterator[str]:

@@ -31,7 +31,13 @@ def rows(boss: User) -> dict[str, Any]:
     return {
         "legalhold": place_hold(by=boss, reason=HOSTILE, course_id="algebra", now=TEN),
         "deletioncertificate": make_certificate(
-            CertificateKind.ERASURE, counts=counts, vendors=["vendor"], reason=HOSTILE, by=boss, now=TEN
+            CertificateKind.ERASURE,
+            counts=counts,
+            unclear={"timeentry": 17},
+            vendors=["vendor"],
+            reason=HOSTILE,
+            by=boss,
+            now=TEN,
         ),
     }
 
@@ -102,6 +108,11 @@ def test_a_hold_is_released_once(boss: User, boss_client: Client, rows: dict[str
     hold.refresh_from_db()
     assert hold.released_by == boss
     assert b"was released already" in boss_client.post(url("legalhold"), chosen, follow=True).content
+
+
+def test_a_certificate_says_how_much_was_unclear(boss_client: Client, rows: dict[str, Any]) -> None:
+    page = boss_client.get(url("deletioncertificate", "change", rows["deletioncertificate"].pk))
+    assert b"timeentry: 17" in page.content
 
 
 def test_a_certificate_that_was_altered_is_marked(boss_client: Client, rows: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proctoring.attempts.models import Attempt
+from proctoring.attempts.models import Attempt, TimeEntry
 from proctoring.attempts.states import Status
 from proctoring.exams.models import Exam
 from proctoring.host import Role
@@ -15,7 +15,7 @@ from proctoring.privacy import certificates
 from proctoring.privacy.holds import place_hold
 from proctoring.privacy.models import DeletionCertificate
 from tests.api.conftest import Person, refused
-from tests.factories import AttemptFactory, UserFactory
+from tests.factories import TEN, AttemptFactory, UserFactory
 from tests.hosts import configure
 
 WHY = {"reason": "Ada has asked for it"}
@@ -37,7 +37,8 @@ class TestErasure:
         answer = officer.post(f"/users/{candidate.user.pk}/erase/", WHY)
         assert answer.status_code == 200, answer.content
         body = answer.json()
-        assert set(body) == {"id", "kind", "subject", "reason", "counts", "vendors", "made_at", "digest"}
+        certified = {"id", "kind", "subject", "reason", "counts", "unclear", "vendors", "made_at", "digest"}
+        assert set(body) == {*certified, "unclear_places"}
         certificate = DeletionCertificate.objects.get(pk=body["id"])
         assert (body["digest"], body["counts"]["attempt"]) == (certificate.digest, 1)
         assert certificates.verify(certificate)
@@ -48,6 +49,24 @@ class TestErasure:
     def test_asked_again_it_answers_the_same(self, officer: Person, candidate: Person, ended: Attempt) -> None:
         first, second = (officer.post(f"/users/{candidate.user.pk}/erase/", WHY).json() for _ in range(2))
         assert first == second
+
+    def test_a_word_that_may_mean_the_person_is_left_and_told_until_it_is_decided_about(
+        self, officer: Person, exam: Exam
+    ) -> None:
+        bo = UserFactory(username="bo", first_name="Bo", last_name="Li")
+        entry = TimeEntry.objects.create(
+            attempt=AttemptFactory(exam=exam), kind="correction", seconds=0, note="saw Bo", at=TEN
+        )
+        body = officer.post(f"/users/{bo.pk}/erase/", WHY).json()
+        assert body["unclear"] == {"timeentry": 1}
+        assert body["unclear_places"] == [{"model": "timeentry", "key": entry.pk, "field": "note"}]
+        body = officer.post(f"/users/{bo.pk}/erase/", {**WHY, "also": ["Bo"]}).json()
+        assert (body["counts"], body["unclear"], body["unclear_places"]) == ({"timeentry": 1}, {}, [])
+
+    @pytest.mark.parametrize("also", [["B"], [""], "Bo", ["x" * 101], ["Bo"] * 21, [None]])
+    def test_with_words_that_are_none_nothing_happens(self, also: Any, officer: Person, candidate: Person) -> None:
+        assert officer.post(f"/users/{candidate.user.pk}/erase/", {**WHY, "also": also}).status_code == 400
+        assert not DeletionCertificate.objects.exists()
 
     @pytest.mark.parametrize("who", ["staff", "proctor", "reviewer", "candidate"])
     def test_nobody_else_may_not_even_the_person(

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AbstractUser
 
-from proctoring.attempts.models import Attempt
+from proctoring.attempts.models import Attempt, TimeEntry
+from proctoring.exams.models import Exam
 from proctoring.inbox.models import WebhookMessage
 from proctoring.outbox.models import Delivery
 from proctoring.privacy.holds import place_hold
@@ -20,7 +21,7 @@ from proctoring.privacy.pseudonyms import candidate_id
 from tests.factories import TEN
 from tests.hosts import configure
 from tests.management.running import dry, run
-from tests.privacy.conftest import NAME
+from tests.privacy.conftest import NAME, a_strangers_attempt
 
 pytestmark = pytest.mark.usefixtures("_noon", "db")
 
@@ -61,10 +62,30 @@ class TestErase:
             "certificate": certificate.pk,
             "counts": certificate.counts,
             "digest": certificate.digest,
+            "unclear": {},
+            "unclear_places": [],
             "vendors": ["vendor"],
         }
         assert json.loads(said.partition(": ")[2])["counts"] == certificate.counts
         assert run(*wanted) == real
+
+    def test_it_says_where_a_word_may_mean_the_person_and_takes_it_out_when_told_to(
+        self, exam: Exam, zuleika: AbstractUser, officer: AbstractUser
+    ) -> None:
+        entry = TimeEntry.objects.create(
+            attempt=a_strangers_attempt(exam, officer), kind="correction", seconds=0, note="sat beside Zuleika", at=TEN
+        )
+        wanted = ("proctoring_erase_user", zuleika.pk, "--reason", "x", "--by", "officer")
+        for said in (dry(*wanted), run(*wanted), dry(*wanted)):
+            facts = json.loads(said.partition(": ")[2])
+            assert facts["unclear"] == {"timeentry": 1}
+            assert facts["unclear_places"] == [f"timeentry {entry.pk} note"]
+        assert "uleika" not in said
+        facts = json.loads(run(*wanted, "--also", "Zuleika", "--also", "Quirrenbach").partition(": ")[2])
+        assert (facts["counts"], facts["unclear"]) == ({"timeentry": 1}, {})
+        entry.refresh_from_db()
+        assert entry.note == "sat beside [removed]"
+        run(*wanted, "--also", "Z", fails="1 of 1")
 
     def test_what_stands_in_the_way_is_said(
         self, known: Attempt, zuleika: AbstractUser, officer: AbstractUser, reviewer: AbstractUser

@@ -47,7 +47,7 @@ pytestmark = pytest.mark.usefixtures("_noon")
 
 
 def erase(person: AbstractUser, officer: AbstractUser, **more: Any) -> DeletionCertificate:
-    return erase_user(person, **{"by": officer, "reason": f"{NAME} has asked for it", "now": NOON, **more})
+    return erase_user(person, **{"by": officer, "reason": f"{NAME} has asked for it", "now": NOON, **more}).certificate
 
 
 def statistics() -> dict[str, Any]:

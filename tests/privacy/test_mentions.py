@@ -25,7 +25,7 @@ def test_what_a_vendor_said_while_its_list_was_read(
 ) -> None:
     SweepCursor.objects.create(name="onboarding", backend="vendor", last_error=f"no such candidate: {EMAIL}")
     other = SweepCursor.objects.create(name="onboarding", backend="another", last_error="away")
-    certificate = erase_user(zuleika, by=officer, reason="asked", now=NOON)
+    certificate = erase_user(zuleika, by=officer, reason="asked", now=NOON).certificate
     assert SweepCursor.objects.get(backend="vendor").last_error == "no such candidate: [removed]"
     assert certificate.counts["sweepcursor"] == 1
     other.refresh_from_db()
@@ -35,7 +35,7 @@ def test_what_a_vendor_said_while_its_list_was_read(
 def test_a_certificates_reason_keeps_no_part_of_a_name_however_short(officer: AbstractUser, db: None) -> None:
     ann = UserFactory(username="ann", email="a@b.example", first_name="Ann", last_name="Wu")
     said = "ANN (Ann Wu, a@b.example) has asked; Ms Wu’s letter of 4 May is in the annex"
-    certificate = erase_user(ann, by=officer, reason=said, now=NOON)
+    certificate = erase_user(ann, by=officer, reason=said, now=NOON).certificate
     assert certificate.reason == (
         "[removed] ([removed], [removed]) has asked; Ms [removed]’s letter of 4 May is in the annex"
     )
@@ -107,7 +107,7 @@ class TestReviewsOfOthers:
         message = receive({**REVIEWED, "id": "of-a-stranger", "seen": "all is well", **said}, now=at(10, 44))
         review = Review.objects.get()
         review.save()
-        certificate = erase_user(zuleika, by=officer, reason="asked", now=NOON)
+        certificate = erase_user(zuleika, by=officer, reason="asked", now=NOON).certificate
         everything = dump().casefold()
         for name in (NAME, EMAIL, USERNAME):
             assert name.casefold() not in everything
@@ -116,7 +116,7 @@ class TestReviewsOfOthers:
         message.refresh_from_db()
         assert message.body == b""
         assert certificate.counts["webhookmessage"] == 1
-        assert erase_user(zuleika, by=officer, reason="again", now=NOON) == certificate
+        assert erase_user(zuleika, by=officer, reason="again", now=NOON).certificate == certificate
 
     def test_what_colleagues_wrote_is_kept_without_it(
         self, reviewed: Attempt, zuleika: AbstractUser, officer: AbstractUser

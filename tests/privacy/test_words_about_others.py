@@ -24,8 +24,8 @@ from proctoring.privacy import certificates
 from proctoring.privacy.erasure import erase_user
 from proctoring.privacy.holds import place_hold, release_hold
 from proctoring.privacy.models import DeletionCertificate
-from proctoring.privacy.places import Said, places
-from proctoring.privacy.words import Words
+from proctoring.privacy.places import places
+from proctoring.privacy.said import Said
 from proctoring.reviews.models import Review
 from tests.factories import (
     TEN,
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.usefixtures("_noon")
 
 
 def erase(person: AbstractUser, officer: AbstractUser) -> DeletionCertificate:
-    return erase_user(person, by=officer, reason="asked", now=NOON)
+    return erase_user(person, by=officer, reason="asked", now=NOON).certificate
 
 
 def with_people(exam: Exam, *people: AbstractUser) -> Booking:
@@ -117,13 +117,14 @@ class TestBookings:
         booking = with_people(exam, UserFactory(), UserFactory())
         entry = log(booking, "", now=TEN, comment=f"for {NAME}", step="seen")
         BookingLogEntry.objects.bulk_create(
-            BookingLogEntry(booking=booking, course_id="c", at=TEN, comment=f"Ada and {n} others came")
+            BookingLogEntry(booking=booking, course_id="c", at=TEN, comment=f"Adam and {n} others boarded a liner")
             for n in range(99)
         )
-        said = Said(Words([NAME, USERNAME, EMAIL, "Ada", "17"]), Words([EXTERNAL]))
+        said = Said(zuleika.pk, [NAME, USERNAME, EMAIL, "Ada", "Bo Li", "17"], [EXTERNAL])
         place = next(one for one in places() if one.model is BookingLogEntry)
-        assert list(place.rows(zuleika.pk, said, after=0)) == [entry]
-        assert not list(place.rows(zuleika.pk, said, after=entry.pk))
+        assert list(place.sieved(said, after=0)) == [entry]
+        assert not list(place.sieved(said, after=entry.pk))
+        assert not list(place.sieved(said, after=0, until=entry.pk - 1))
 
     def test_it_costs_no_statement_by_the_booking(self, exam: Exam, officer: AbstractUser) -> None:
         costs = []
@@ -144,6 +145,9 @@ SPELT = [
     ("王 小明", "王 小明 ", "[removed]"),
     ("O'Neill \\ 5%_x", "by o'neill \\ 5%_X, twice", "by [removed], twice"),
     ("student", " Student ", "[removed]"),
+    ("Bo Li", "said BO\nli—twice", "said [removed]—twice"),
+    ("bo-1", "by “Bo-1”", "by “[removed]”"),
+    ("王 明", "见过 王  明", "见过 [removed]"),
     ("17", "17", "[removed]"),
     ("Éa", "éA", "[removed]"),
 ]
@@ -256,7 +260,7 @@ class TestHolds:
 def test_a_certificate_that_was_altered_does_not_become_sound(
     db: None, zuleika: AbstractUser, officer: AbstractUser
 ) -> None:
-    altered = erase_user(UserFactory(), by=officer, reason="a friend asked", now=TEN)
+    altered = erase_user(UserFactory(), by=officer, reason="a friend asked", now=TEN).certificate
     DeletionCertificate.objects.update(reason=f"{NAME} asked")
     erase(zuleika, officer)
     altered.refresh_from_db()

@@ -19,10 +19,12 @@ from proctoring.permissions import is_privacy_officer
 from proctoring.privacy.erasure import erase_user
 from proctoring.privacy.export import export_user
 from proctoring.privacy.models import CertificateKind
+from proctoring.privacy.words import SHORTEST
 
 TAG = "Privacy"
 
 MAX_REASON = 4000
+MAX_WORDS, MAX_WORD = 20, 100
 NO_REASON = "Asked for through the API."
 """In English whoever asks: a certificate is one document for everybody."""
 
@@ -31,6 +33,12 @@ class ErasureSerializer(serializers.Serializer[Any]):
     """Why, in words that may be kept: the person's names are taken out of them."""
 
     reason = serializers.CharField(max_length=MAX_REASON, default=NO_REASON)
+    also = serializers.ListField(
+        child=serializers.CharField(min_length=SHORTEST, max_length=MAX_WORD),
+        max_length=MAX_WORDS,
+        default=list,
+        help_text="Words that are taken out wherever they stand, of whomever is spoken: for what was unclear.",
+    )
 
 
 class CertificateSerializer(serializers.Serializer[Any]):
@@ -41,9 +49,25 @@ class CertificateSerializer(serializers.Serializer[Any]):
     subject = serializers.CharField()
     reason = serializers.CharField()
     counts = serializers.DictField(child=serializers.IntegerField(), help_text="Model → rows emptied or deleted.")
+    unclear = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Model → in how many places a word was left that may mean the person or somebody else.",
+    )
     vendors = serializers.ListField(child=serializers.CharField(), help_text="Backends that are told to forget.")
     made_at = UtcDateTimeField()
     digest = serializers.CharField()
+
+
+class WhereSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField()
+    key = serializers.IntegerField()
+    field = serializers.CharField()
+
+
+class ErasureAnswerSerializer(CertificateSerializer):
+    """The certificate, and where it is unclear now whether the person is meant: the first 1000 places."""
+
+    unclear_places = WhereSerializer(many=True)
 
 
 EXPORT = OpenApiResponse(
@@ -55,23 +79,25 @@ class Users(ApiViewSet):
     @operation(
         "Forget a person",
         body=ErasureSerializer,
-        answer=CertificateSerializer,
+        answer=ErasureAnswerSerializer,
         tag=TAG,
         errors=(403, 404, 409, 503),
         parameters=[path_id()],
         description=(
             "For privacy officers. Refused with 409 under a legal hold (`legal_hold`), while an attempt has not ended "
             "(`attempt_open`) and while a vendor is being called (`call_in_hand`). Erasing again answers with the last "
-            "certificate where nothing came since."
+            "certificate where nothing came since. Where a word may mean the person or somebody else it is left, and "
+            "`unclear_places` says where: whoever has looked may erase again with it in `also`."
         ),
     )
     def erase(self, request: Request, pk: str) -> Response:
         person = self._person(pk)
         if not is_privacy_officer(request.user):
             raise exceptions.PermissionDenied
-        reason = self.read(ErasureSerializer)["reason"]
-        certificate = erase_user(person, by=request.user, reason=reason, now=self.now)
-        return Response(self.shown(CertificateSerializer, certificate))
+        erasure = erase_user(person, by=request.user, now=self.now, **self.read(ErasureSerializer))
+        certificate = self.shown(CertificateSerializer, erasure.certificate)
+        places = self.shown(WhereSerializer, erasure.unclear.places, many=True)
+        return Response({**certificate, "unclear_places": places})
 
     @operation(
         "Everything that is kept about a person",
