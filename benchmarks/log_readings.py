@@ -2,7 +2,9 @@
 
 Prints one JSON line: for each reading its first page and one in the middle, at a tenth of ``EVENTS`` (1 000 000) and at
 all of them, in one exam: statements, the median time, and, on PostgreSQL, the buffers and the scans of the plans; the
-ratio of the two sizes. Then the file of all the exam's rows: rows a second, and memory after a tenth and at the end.
+ratio of the two sizes. Among the readings are those whose filters find a single row, the oldest, and that of a log
+viewer whose own attempts are left out. Then the file of all the exam's rows: rows a second, and memory after a tenth
+and at the end.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ stage.set_up()
 
 # Django is set up: what follows needs it.
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
@@ -37,20 +40,25 @@ ROOT = "/proctoring/api/v1"
 EACH = 1000
 """Events of an attempt."""
 FLAGS = (4, 5, 16)
+RARE = 1013
+"""A termination: one of all."""
 TYPES = (5, 1005, 1005, 1004, 1006, 16, 1003, 4, 1005, 1006)
 """In turn: three of ten are rows of the ACS log, as the setting leaves it."""
+FILTERS = ("testTaker=candidate5", "testTaker=nobody", "reasonCode=77", "action=terminate", "actor=proctor")
 ROUNDS = 15
 DATABASE = "log"
 
 
 def main(events: int) -> None:
     with stage.own_database(DATABASE), override_settings(DEBUG=False):
-        client, exam = Client(), _exam()
+        client, viewer, exam = Client(), Client(), _exam()
         client.force_login(get_user_model().objects.create_superuser("root"))
+        viewer.force_login(_viewer())
         found = {}
         for size in (events // 10, events):
             fill(exam, size)
             found[size] = {name: reading(client, path) for name, path in paths(exam).items()}
+            found[size]["acs_of_exam for a viewer"] = reading(viewer, paths(exam)["acs_of_exam"])
         smaller, larger = found.values()
         print(
             json.dumps(
@@ -76,6 +84,12 @@ def _exam() -> Exam:
     )
 
 
+def _viewer() -> Any:
+    viewer = get_user_model().objects.create(username="viewer", password="!")
+    viewer.user_permissions.add(Permission.objects.get(codename="view_candidate_log"))
+    return viewer
+
+
 def fill(exam: Exam, size: int) -> None:
     """Bring the log up to ``size``, attempt by attempt."""
     now = timezone.now()
@@ -85,20 +99,20 @@ def fill(exam: Exam, size: int) -> None:
         attempt = Attempt.objects.create(
             exam=exam, user=person, number=1, backend="null", status="submitted", open_slot=None, started_at=now
         )
-        Event.objects.bulk_create(_events(attempt, now))
+        Event.objects.bulk_create(_events(attempt, now, is_first=number == 0))
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE proctoring_event" if connection.vendor == "postgresql" else "ANALYZE")
 
 
-def _events(attempt: Attempt, now: datetime) -> Iterator[Event]:
+def _events(attempt: Attempt, now: datetime, *, is_first: bool) -> Iterator[Event]:
     for number in range(EACH):
         moment = now + timedelta(seconds=number)
-        type_ = 1022 if number == 0 else TYPES[number % len(TYPES)]
+        type_ = {0: 1022, 1: RARE if is_first else 1004}.get(number, TYPES[number % len(TYPES)])
         yield Event(
             exam_id=attempt.exam_id,
             attempt=attempt,
             type=type_,
-            actor="vendor" if type_ in FLAGS else "test-taker",
+            actor={RARE: "proctor"}.get(type_, "vendor" if type_ in FLAGS else "test-taker"),
             **dict.fromkeys(("at", "occurred_at", "received_at"), moment),
             message_id=str(number),
             severity="info",
@@ -116,6 +130,9 @@ def paths(exam: Exam) -> dict[str, str]:
         "acs_of_attempt": f"{ROOT}/logs/acs/?deliveryExecutionId={attempt}",
         "candidate_log": f"{ROOT}/attempts/{attempt}/candidate-log/",
         "timeline": f"{ROOT}/attempts/{attempt}/timeline/",
+        **{f"acs_of_exam {query}": f"{ROOT}/logs/acs/?deliveryId={exam.pk}&{query}" for query in FILTERS},
+        "candidate_log Voided": f"{ROOT}/attempts/{attempt}/candidate-log/?action=Voided",
+        "timeline alert": f"{ROOT}/attempts/{attempt}/timeline/?severity=alert",
     }
 
 
@@ -134,7 +151,7 @@ def page(client: Client, path: str) -> dict[str, Any]:
         began = time.perf_counter()
         answer = client.get(path)
         times.append(time.perf_counter() - began)
-    if answer.status_code != 200 or not answer.json()["results"]:
+    if answer.status_code != 200:
         raise RuntimeError(answer.content)
     with CaptureQueriesContext(connection) as captured:
         client.get(path)

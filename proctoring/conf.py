@@ -62,6 +62,9 @@ class ProctoringSettings:
     heartbeat_busy_ms: int = 250
     """When heartbeats take longer than this on the average, pages are asked to send fewer."""
 
+    page_max_events: int = 50_000
+    """After so many events the page of an attempt is still heard, and no more of its events are kept."""
+
     page_notes: tuple[str, ...] = ("focus", "full_screen", "shortcuts", "inspector", "errors", "pages", "questions")
     """What pages of attempts note of themselves, beside those kinds ``clipboard`` and ``context_menu``. A page may say
     otherwise."""

@@ -64,10 +64,14 @@ def connection_in_words(attempt: Attempt, now: datetime) -> str:
 
 
 def connection_facts(attempt: Attempt, now: datetime) -> list[tuple[str, str]]:
-    """For the summary of an attempt that is open."""
+    """For the summary of an attempt: how it is connected while it is open, and whether its log lacks something."""
     presence = presence_of(attempt)
-    if presence is None or not attempt.traits.open:
+    if presence is None:
         return []
+    cut = _("It sent %s; no more of them are kept.") % localize(presence.page_events)
+    lacks = [(_("Events from its page"), cut)] if presence.is_full else []
+    if not attempt.traits.open:
+        return lacks
     facts = [
         (_("Connection"), f"{presence.state_at(now).label}, {presence.get_quality_display()}"),
         (_("Last heard of"), moment(presence.last_seen_at)),
@@ -76,7 +80,7 @@ def connection_facts(attempt: Attempt, now: datetime) -> list[tuple[str, str]]:
         facts.append((_("Lost since"), moment(presence.lost_since)))
     if presence.ip:
         facts.append((_("Address"), presence.ip))
-    return facts
+    return [*facts, *lacks]
 
 
 def commands_of(attempt: Attempt, viewer: User) -> list[Table]:

@@ -22,6 +22,8 @@ Position = tuple[datetime, int]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
+MOST_READ = 5_000
+"""Rows that a page of a log reads at most, to find those that its filters want."""
 WRITTEN = re.compile(r"([0-9]{1,18})\.([0-9]{1,19})")
 """A position in a cursor: microseconds since 1970, and the key."""
 
@@ -82,6 +84,9 @@ class EventPages(Pages):
 
     REST framework's own pages would count their way through those, and give up at a thousand. The view says with
     ``newest_first`` which way to go. A link says behind, or before, which row its page lies; without a row: at the end.
+
+    No index has what every filter wants. So a page reads at most ``MOST_READ`` rows of ``view.walked``, the log without
+    the filters; one that finds little in them is short, or empty, and goes on behind the last that it has read.
     """
 
     page: list[Any]
@@ -90,38 +95,54 @@ class EventPages(Pages):
         self.base_url = request.build_absolute_uri()
         size = self.get_page_size(request)
         cursor = self.decode_cursor(request) or Cursor(offset=0, reverse=False, position=None)
-        position = None if cursor.position is None else read_position(str(cursor.position))
-        found = in_order(queryset, newest_first=view.newest_first != cursor.reverse, behind=position)[: size + 1]
+        behind = None if cursor.position is None else read_position(str(cursor.position))
+        newest_first = view.newest_first != cursor.reverse
+        edge = _edge(in_order(view.walked, newest_first=newest_first, behind=behind))
+        found = in_order(queryset, newest_first=newest_first, behind=behind, until=edge)[: size + 1]
         rows = list(found)
         self.page = rows[:size]
-        goes_on, comes_from = len(rows) > size, position is not None
+        last = position_of(self.page[-1]) if len(rows) > size else edge
+        first = position_of(self.page[0]) if self.page else edge
+        goes_on, comes_from = len(rows) > size or edge is not None, behind is not None
         if cursor.reverse:
             self.page.reverse()
         self.has_previous, self.has_next = (goes_on, comes_from) if cursor.reverse else (comes_from, goes_on)
+        self.first, self.last = (last, first) if cursor.reverse else (first, last)
         return self.page
 
     def get_next_link(self) -> str | None:
-        return self._link(self.page[-1:], reverse=False) if self.has_next else None
+        return self._link(self.last, reverse=False) if self.has_next else None
 
     def get_previous_link(self) -> str | None:
-        return self._link(self.page[:1], reverse=True) if self.has_previous else None
+        return self._link(self.first, reverse=True) if self.has_previous else None
 
-    def _link(self, edge: list[Any], *, reverse: bool) -> str:
-        position = write_position(edge[0]) if edge else None
-        link: str = self.encode_cursor(Cursor(offset=0, reverse=reverse, position=position))  # type: ignore[arg-type]
+    def _link(self, position: Position | None, *, reverse: bool) -> str:
+        written = write_position(position) if position else None
+        link: str = self.encode_cursor(Cursor(offset=0, reverse=reverse, position=written))  # type: ignore[arg-type]
         return link
 
     def _is_position(self, text: str) -> bool:
         return read_position(text) is not None
 
 
-def in_order(queryset: QuerySet[M], *, newest_first: bool, behind: Position | None) -> QuerySet[M]:
-    """The rows that come behind a position, for an index over (…, ``at``, ``id``)."""
-    sign, way = ("-", "lt") if newest_first else ("", "gt")
+def _edge(walked: QuerySet[Any]) -> Position | None:
+    """Of the last row that a page may read; None where no more come behind it. The index alone answers."""
+    at_the_edge = list(walked.values_list("at", "pk")[MOST_READ - 1 : MOST_READ + 1])
+    return at_the_edge[0] if len(at_the_edge) > 1 else None
+
+
+def in_order(
+    queryset: QuerySet[M], *, newest_first: bool, behind: Position | None, until: Position | None = None
+) -> QuerySet[M]:
+    """The rows that come behind a position, up to another, for an index over (…, ``at``, ``id``)."""
+    sign, on, back = ("-", "lt", "gt") if newest_first else ("", "gt", "lt")
+    # Said twice: the index begins at the first condition, and only the rows of that very moment meet the second.
     if behind is not None:
         at, pk = behind
-        # Said twice: the index begins at the first condition, and only the rows of that very moment meet the second.
-        queryset = queryset.filter(**{f"at__{way}e": at}).filter(Q(**{f"at__{way}": at}) | Q(**{f"id__{way}": pk}))
+        queryset = queryset.filter(**{f"at__{on}e": at}).filter(Q(**{f"at__{on}": at}) | Q(**{f"id__{on}": pk}))
+    if until is not None:
+        at, pk = until
+        queryset = queryset.filter(**{f"at__{back}e": at}).filter(Q(**{f"at__{back}": at}) | Q(**{f"id__{back}e": pk}))
     return queryset.order_by(f"{sign}at", f"{sign}id")
 
 
@@ -140,8 +161,8 @@ def position_of(row: Any) -> Position:
     return row.at, row.pk
 
 
-def write_position(row: Any) -> str:
-    at, pk = position_of(row)
+def write_position(position: Position) -> str:
+    at, pk = position
     return f"{(at - EPOCH) // timedelta(microseconds=1)}.{pk}"
 
 

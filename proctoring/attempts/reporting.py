@@ -20,7 +20,8 @@ AFTERWARDS = timedelta(days=7)
 
 
 def report_events(attempt: Attempt, rows: Sequence[Any], reporter: Reporter, *, now: datetime) -> Taken:
-    """Store a batch of events (``logs.intake.take_in``). Three statements, however many.
+    """Store a batch of events (``logs.intake.take_in``). Three statements, however many. What comes from a page itself
+    comes by way of ``monitoring.room``, which counts it.
 
     Under the attempt's lock, so that an erasure comes before, and is seen, or after, and finds what was written. Raises
     ``Conflict`` (``attempt_erased``; ``attempt_ended`` where a page comes later than ``AFTERWARDS``).

@@ -15,6 +15,7 @@ from proctoring.backends.types import FIRST_YEAR, LAST_YEAR
 from proctoring.logs.event_types import EVENT_TYPES, FIRST_OWN, Severity, Source
 from proctoring.logs.models import MAX_TEXT, Event, EventActor
 from proctoring.logs.services import LMS, OWN, id_from
+from proctoring.logs.streams import STREAM, as_counted
 
 MAX_ROWS = 500
 """Of a batch."""
@@ -23,7 +24,6 @@ MAX_TYPE = 2**31 - 1
 MAX_SEQUENCE = 2**53
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-STREAM = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 NULL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """As JSON writes it; behind a backslash that is itself escaped, the same letters are only letters."""
 
@@ -60,6 +60,9 @@ class Reporter:
     backend: str = ""
     clock_offset_ms: int = 0
     """So much is the reporter's clock ahead of ours."""
+    stream: str = ""
+    ordered_from_ms: int = 0
+    """Of this stream there are events already, up to this moment: what comes now comes behind them."""
 
 
 class _Unsound(Exception):
@@ -105,6 +108,8 @@ def _sorted_out(
             events.append(_event(attempt, row, reporter, now=now))
         except _Unsound as wrong:
             refused.append(Refused(index=index, code=wrong.code, detail=str(wrong)))
+    if reporter.source == Source.PAGE:
+        events = as_counted(events, stream=reporter.stream, ordered_from_ms=reporter.ordered_from_ms)
     return events, refused
 
 

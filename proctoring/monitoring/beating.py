@@ -16,7 +16,9 @@ from django.db import connections, router
 from django.db.models.expressions import Col
 
 from proctoring.attempts.models import Attempt
+from proctoring.conf import settings
 from proctoring.exams.models import Exam
+from proctoring.logs.streams import Sent
 from proctoring.monitoring.models import Command, Presence, milliseconds, patience_ms
 from proctoring.monitoring.quality import still_like
 
@@ -61,25 +63,31 @@ class Seen:
     interval_seconds: int
     """The exam's, before load stretches it."""
     has_commands: bool
+    is_full: bool
+    """The events that came along are no longer kept."""
+    ordered_from_ms: int
+    """As ``Presence`` has it."""
 
 
-def beat(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int = 1) -> Seen | None:
-    """Move the row; None where something is not as it was.
+def beat(
+    attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int = 1, sent: Sent | None = None
+) -> Seen | None:
+    """Move the row; None where something is not as it was. ``sent``: the events that came along.
 
     One statement, on MySQL two: there, only MariaDB answers what it has written.
     """
     connection = connections[router.db_for_write(Presence)]
-    sql, parameters = statement(connection, attempt_id, user_id, pulse, now=now, stretch=stretch)
+    sql, parameters = statement(connection, attempt_id, user_id, pulse, now=now, stretch=stretch, sent=sent)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         if _form(connection) == MYSQL:
             if not cursor.rowcount:
                 return None
-            cursor.execute(_statements(connection.alias, MYSQL, *_known(pulse))[1], [attempt_id])
+            cursor.execute(_statements(connection.alias, MYSQL, *_known(pulse, sent))[1], [attempt_id])
         row = cursor.fetchone()
     if row is None:
         return None
-    *fields, clock_offset_ms, interval_seconds, has_commands = (
+    *fields, page_events, ordered_from_ms, clock_offset_ms, interval_seconds, has_commands = (
         read(value) for read, value in zip(_readers(connection.alias), row, strict=True)
     )
     attempt = Attempt.from_db(connection.alias, ATTEMPT_FIELDS, fields)
@@ -88,15 +96,25 @@ def beat(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch:
         clock_offset_ms=clock_offset_ms,
         interval_seconds=interval_seconds,
         has_commands=has_commands,
+        is_full=page_events - (sent.count if sent else 0) >= settings.page_max_events,
+        ordered_from_ms=ordered_from_ms,
     )
 
 
 def statement(
-    connection: Any, attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int = 1
+    connection: Any,
+    attempt_id: int,
+    user_id: Any,
+    pulse: Pulse,
+    *,
+    now: datetime,
+    stretch: int = 1,
+    sent: Sent | None = None,
 ) -> tuple[str, list[Any]]:
     """What ``beat`` says to the database, and its parameters."""
     ops, now_ms, form = connection.ops, milliseconds(now), _form(connection)
     written = [
+        *(_noted(sent, pulse, now_ms) if sent else ()),
         *(ops.adapt_datetimefield_value(now), now_ms, patience_ms(stretch) // 2, now_ms, patience_ms(stretch)),
         *(pulse.clock_offset_ms, pulse.uncertainty_ms, pulse.clock_offset_ms, pulse.round_trip_ms, pulse.user_agent),
     ]
@@ -106,8 +124,13 @@ def statement(
         sought.append(ops.adapt_ipaddressfield_value(pulse.ip))
     if pulse.round_trip_ms is not None:
         sought += [quality.value for quality in still_like(pulse.round_trip_ms)]
-    sql = _statements(connection.alias, form, *_known(pulse))[0]
+    sql = _statements(connection.alias, form, *_known(pulse, sent))[0]
     return sql, sought + written if form == MARIADB else written + sought
+
+
+def _noted(sent: Sent, pulse: Pulse, now_ms: int) -> list[Any]:
+    clock = (pulse.clock_offset_ms, pulse.uncertainty_ms, pulse.clock_offset_ms)
+    return [sent.begins, sent.ends, now_ms + 1, sent.latest_ms, *clock, sent.ends, sent.count]
 
 
 RETURNING, MARIADB, MYSQL = "returning", "mariadb", "mysql"
@@ -117,12 +140,17 @@ FOUND = """{found}.attempt_id = %s AND EXISTS (
     AND a.user_id = %s AND a.erased_at IS NULL AND e.heartbeat_seconds = {found}.interval_seconds
 ) AND {found}.lost_at_ms > %s AND {found}.ip {same_address}"""
 SAME_QUALITY = " AND {found}.quality IN (%s, %s)"
+CLOCK = "CASE WHEN ABS({presence}.clock_offset_ms - %s) <= %s THEN {presence}.clock_offset_ms ELSE %s END"
+# ``Presence.note_events``. It stands first, because MySQL and MariaDB read what they have written further left.
+NOTED = """ordered_from_ms = CASE WHEN {presence}.stream = %s THEN {presence}.last_at_ms ELSE 0 END,
+last_at_ms = {greatest}(
+    CASE WHEN {presence}.stream = %s THEN {presence}.last_at_ms ELSE 0 END, {least}(%s, %s - {clock})
+), stream = %s, page_events = {presence}.page_events + %s, """
 WRITTEN = """last_seen_at = %s, late_at_ms = %s + {presence}.interval_seconds * %s,
-lost_at_ms = %s + {presence}.interval_seconds * %s,
-clock_offset_ms = CASE WHEN ABS({presence}.clock_offset_ms - %s) <= %s THEN {presence}.clock_offset_ms ELSE %s END,
+lost_at_ms = %s + {presence}.interval_seconds * %s, clock_offset_ms = {clock},
 round_trip_ms = COALESCE(%s, {presence}.round_trip_ms), user_agent = %s"""
 OF_ATTEMPT = "(SELECT a.{name} FROM {attempts} a WHERE a.id = {presence}.attempt_id)"
-REST = """{presence}.clock_offset_ms, {presence}.interval_seconds,
+REST = """{presence}.page_events, {presence}.ordered_from_ms, {presence}.clock_offset_ms, {presence}.interval_seconds,
 EXISTS (SELECT 1 FROM {commands} c WHERE c.attempt_id = {presence}.attempt_id AND c.applied_at IS NULL)"""
 
 STATEMENTS = {
@@ -145,16 +173,19 @@ def _form(connection: Any) -> str:
     return RETURNING
 
 
-def _known(pulse: Pulse) -> tuple[bool, bool]:
-    return pulse.ip is not None, pulse.round_trip_ms is not None
+def _known(pulse: Pulse, sent: Sent | None) -> tuple[bool, bool, bool]:
+    return pulse.ip is not None, pulse.round_trip_ms is not None, sent is not None
 
 
 @lru_cache
-def _statements(alias: str, form: str, knows_address: bool, knows_trip: bool) -> tuple[str, ...]:
+def _statements(alias: str, form: str, knows_address: bool, knows_trip: bool, notes_events: bool) -> tuple[str, ...]:
     quote = connections[alias].ops.quote_name
     models = {"presence": Presence, "attempts": Attempt, "exams": Exam, "commands": Command}
     names = {name: quote(model._meta.db_table) for name, model in models.items()}
     names["found"] = "p" if form == MARIADB else names["presence"]
+    sqlite = connections[alias].vendor == "sqlite"
+    names |= {"greatest": "MAX", "least": "MIN"} if sqlite else {"greatest": "GREATEST", "least": "LEAST"}
+    names["clock"] = CLOCK.format(**names)
     columns = [quote(str(field.column)) for field in Presence._meta.concrete_fields]
     of_attempt = [OF_ATTEMPT.format(name=name, **names) for name in ATTEMPT_FIELDS]
     found = FOUND.format(same_address="= %s" if knows_address else "IS NULL", **names)
@@ -162,7 +193,7 @@ def _statements(alias: str, form: str, knows_address: bool, knows_trip: bool) ->
         found += SAME_QUALITY.format(**names)
     parts = {
         "conditions": found,
-        "written": WRITTEN.format(**names),
+        "written": (NOTED + WRITTEN if notes_events else WRITTEN).format(**names),
         "answer": ", ".join([*of_attempt, REST.format(**names)]),
         "columns": ", ".join(columns),
         "own_columns": ", ".join(f"p.{column}" for column in columns),
@@ -175,7 +206,7 @@ def _readers(alias: str) -> tuple[Any, ...]:
     """How each answered column becomes what the model's field would hold: as the ORM reads it."""
     by_name = {field.attname: field for field in Attempt._meta.concrete_fields}
     fields = [by_name[name] for name in ATTEMPT_FIELDS]
-    return (*(_reader(alias, field) for field in fields), int, int, bool)
+    return (*(_reader(alias, field) for field in fields), int, int, int, int, bool)
 
 
 def _reader(alias: str, field: Any) -> Any:

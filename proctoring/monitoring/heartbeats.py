@@ -15,14 +15,17 @@ from proctoring.attempts.models import Attempt
 from proctoring.attempts.outages import settle_outage
 from proctoring.attempts.reporting import report_events
 from proctoring.attempts.states import OPEN
+from proctoring.conf import settings
 from proctoring.errors import Conflict
 from proctoring.logs.event_types import Source
 from proctoring.logs.intake import Refused, Reporter, add_rows
 from proctoring.logs.models import Event, EventActor
 from proctoring.logs.services import event_of, record_together
+from proctoring.logs.streams import Sent
 from proctoring.monitoring.beating import Pulse, Seen, beat
 from proctoring.monitoring.models import Command, Presence, SeenAddress
 from proctoring.monitoring.quality import State, quality_of, still_like
+from proctoring.monitoring.room import in_the_log, turned_away
 from proctoring.monitoring.silence import RESTORED, lose
 from proctoring.signals import announce, deadline_changed
 
@@ -50,30 +53,44 @@ def take_heartbeat(
     """
     if not rows:
         return _heard(_seen(attempt_id, user_id, pulse, now=now, stretch=stretch))
+    sent = Sent.of(rows)
     with transaction.atomic():
         # The row of presence is locked until the events are there: an erasure empties it first, and so comes before
         # both, and is seen, or after both.
-        seen = _seen(attempt_id, user_id, pulse, now=now, stretch=stretch)
+        seen = _seen(attempt_id, user_id, pulse, now=now, stretch=stretch, sent=sent)
+        if seen is not None and seen.is_full:
+            return _heard(seen, turned_away(rows))
         if seen is None or seen.attempt.status in OPEN:
-            return _heard(seen, add_rows(seen.attempt, rows, _reporter(pulse, seen), now=now) if seen else ())
+            return _heard(seen, add_rows(seen.attempt, rows, _reporter(pulse, seen, sent), now=now) if seen else ())
     # What comes after the end is written under the attempt's own lock, as everything that a seal has to wait for.
-    return _heard(seen, report_events(seen.attempt, rows, _reporter(pulse, seen), now=now).refused)
+    return _heard(seen, report_events(seen.attempt, rows, _reporter(pulse, seen, sent), now=now).refused)
 
 
 def _heard(seen: Seen | None, refused: tuple[Refused, ...] = ()) -> Heard | None:
     return None if seen is None else Heard(seen=seen, refused=refused)
 
 
-def _seen(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int) -> Seen | None:
-    seen = beat(attempt_id, user_id, pulse, now=now, stretch=stretch)
-    return seen or _look_closely(attempt_id, user_id, pulse, now=now, stretch=stretch)
+def _seen(
+    attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int, sent: Sent | None = None
+) -> Seen | None:
+    seen = beat(attempt_id, user_id, pulse, now=now, stretch=stretch, sent=sent)
+    return seen or _look_closely(attempt_id, user_id, pulse, now=now, stretch=stretch, sent=sent)
 
 
-def _reporter(pulse: Pulse, seen: Seen) -> Reporter:
-    return Reporter(source=Source.PAGE, ip=pulse.ip, user_agent=pulse.user_agent, clock_offset_ms=seen.clock_offset_ms)
+def _reporter(pulse: Pulse, seen: Seen, sent: Sent | None) -> Reporter:
+    return Reporter(
+        source=Source.PAGE,
+        ip=pulse.ip,
+        user_agent=pulse.user_agent,
+        clock_offset_ms=seen.clock_offset_ms,
+        stream=sent.begins if sent else "",
+        ordered_from_ms=seen.ordered_from_ms,
+    )
 
 
-def _look_closely(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int) -> Seen | None:
+def _look_closely(
+    attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime, stretch: int, sent: Sent | None
+) -> Seen | None:
     attempt = Attempt.objects.select_related("exam").filter(pk=attempt_id, user=user_id).first()
     if attempt is None:
         return None
@@ -85,10 +102,13 @@ def _look_closely(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime,
             # Before the deadline is looked at: it may have to wait for somebody who was out of reach.
             lose(row, presence, now=now)
         settle_deadline(row, now=now)
+        had = presence.page_events if presence else in_the_log(row.pk)
         if row.traits.open:
-            presence = _note_presence(row, presence, pulse, now=now, stretch=stretch)
+            presence = presence or Presence(attempt=row, clock_offset_ms=pulse.clock_offset_ms, page_events=had)
+            _note_presence(row, presence, pulse, now=now, stretch=stretch, sent=sent)
         elif presence is not None:
-            presence.save(update_fields=["state", "lost_since"])
+            presence.note_events(sent, now=now)
+            presence.save()
         # Of an attempt that has ended, too: that its page shall leave is a command.
         waits = Command.objects.filter(attempt=row.pk, applied_at=None).exists()
     return Seen(
@@ -96,25 +116,27 @@ def _look_closely(attempt_id: int, user_id: Any, pulse: Pulse, *, now: datetime,
         clock_offset_ms=presence.clock_offset_ms if presence else pulse.clock_offset_ms,
         interval_seconds=row.exam.heartbeat_seconds,
         has_commands=waits,
+        is_full=had >= settings.page_max_events,
+        ordered_from_ms=presence.ordered_from_ms if presence else 0,
     )
 
 
-def _note_presence(row: Attempt, presence: Presence | None, pulse: Pulse, *, now: datetime, stretch: int) -> Presence:
+def _note_presence(
+    row: Attempt, presence: Presence, pulse: Pulse, *, now: datetime, stretch: int, sent: Sent | None
+) -> None:
     """The page is there, whatever was thought of it before."""
-    is_new = presence is None
-    presence = presence or Presence(attempt=row, clock_offset_ms=pulse.clock_offset_ms)
-    events = [*_quality_news(row, presence, pulse, now=now), *_address_news(row, presence, pulse, now=now)]
+    news = [*_quality_news(row, presence, pulse, now=now), *_address_news(row, presence, pulse, now=now)]
     if presence.state == State.LOST:
-        events.insert(0, _restored(row, presence, now=now))
+        news.insert(0, _restored(row, presence, now=now))
     presence.state, presence.lost_since = State.ONLINE, None
     presence.interval_seconds = row.exam.heartbeat_seconds
     presence.expect_next(now, stretch=stretch)
     presence.ip, presence.user_agent = pulse.ip, pulse.user_agent
     if abs(presence.clock_offset_ms - pulse.clock_offset_ms) > pulse.uncertainty_ms:
         presence.clock_offset_ms = pulse.clock_offset_ms
-    presence.save(force_insert=is_new)
-    record_together(events)
-    return presence
+    presence.note_events(sent, now=now)
+    presence.save(force_insert=presence._state.adding)
+    record_together(news)
 
 
 def _quality_news(row: Attempt, presence: Presence, pulse: Pulse, *, now: datetime) -> list[Event]:

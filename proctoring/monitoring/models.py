@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from proctoring.attempts.states import TICKING
 from proctoring.conf import settings
+from proctoring.fields import ExactCharField
+from proctoring.logs.streams import Sent
 from proctoring.monitoring.quality import Quality, State
 
 
@@ -60,6 +62,14 @@ class Presence(models.Model):
     """So much is the page's clock ahead of ours."""
     round_trip_ms = models.PositiveIntegerField(_("round trip (ms)"), null=True, blank=True)
     quality = models.CharField(_("connection"), max_length=10, choices=quality_choices, default=Quality.UNKNOWN)
+    page_events = models.PositiveBigIntegerField(_("events from the page"), default=0, editable=False)
+    """So many have arrived, repeated and refused ones too."""
+    stream = ExactCharField(max_length=64, default="", editable=False)
+    """That of the last of them,"""
+    last_at_ms = models.BigIntegerField(default=0, editable=False)
+    """and up to when the log has it, in milliseconds since 1970."""
+    ordered_from_ms = models.BigIntegerField(default=0, editable=False)
+    """The same before the newest batch came: what came with that lies behind it."""
 
     objects = PresenceQuerySet.as_manager()
 
@@ -75,6 +85,11 @@ class Presence(models.Model):
     def clock_offset(self) -> timedelta:
         return timedelta(milliseconds=self.clock_offset_ms)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more events of the page are kept."""
+        return self.page_events >= settings.page_max_events
+
     def state_at(self, now: datetime) -> State:
         """What a reader must see, whether or not a sweep has been here."""
         if self.state == State.LOST or self.lost_at_ms is None:
@@ -82,6 +97,15 @@ class Presence(models.Model):
         if milliseconds(now) >= self.lost_at_ms:
             return State.LOST
         return State.LATE if self.late_at_ms and milliseconds(now) >= self.late_at_ms else State.ONLINE
+
+    def note_events(self, sent: Sent | None, *, now: datetime) -> None:
+        """In memory: these came from the page, whose clock is measured. As ``beating.py`` says it to the database."""
+        if sent is not None:
+            before = self.last_at_ms if self.stream == sent.ends else 0
+            self.ordered_from_ms = self.last_at_ms if self.stream == sent.begins else 0
+            self.last_at_ms = max(before, min(milliseconds(now) + 1, sent.latest_ms - self.clock_offset_ms))
+            self.stream = sent.ends
+            self.page_events += sent.count
 
     def expect_next(self, now: datetime, *, stretch: int) -> None:
         """In memory: heard of now, and told to beat again after its interval, ``stretch`` times as long."""

@@ -18,6 +18,7 @@ from proctoring.logs.models import EventActor
 from proctoring.logs.services import record
 from proctoring.monitoring.models import Presence, milliseconds
 from proctoring.monitoring.quality import State
+from proctoring.monitoring.room import in_the_log
 from proctoring.signals import announce, deadline_changed
 
 logger = logging.getLogger(__name__)
@@ -129,5 +130,6 @@ def _note_unheard(attempt: Attempt, *, now: datetime) -> None:
             interval_seconds=row.exam.heartbeat_seconds,
             state=State.LOST,
             lost_since=since,
+            page_events=in_the_log(row.pk),
         )
         record(row, LOST, actor=EventActor.SYSTEM, now=now, at=since)

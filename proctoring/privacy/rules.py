@@ -276,7 +276,7 @@ RULES: Mapping[type[Model], Rule] = {
     Presence: Rule(
         fate=Fate.DELETED,
         about=_of("attempt__user"),
-        harmless=_harmless(theirs="ip user_agent", vocabulary="state quality"),
+        harmless=_harmless(theirs="ip user_agent", vocabulary="state quality", callers="stream"),
         keep=DataClass.EVENTS,
         # The pages of the others are still expected.
         spent=Q(attempt__open_slot=None),

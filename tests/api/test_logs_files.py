@@ -130,19 +130,24 @@ class TestCost:
     @pytest.mark.parametrize(
         ("path", "statements"),
         [
-            # Session, person, permissions, attempt or exam, events; the candidate log's siblings beside.
-            ("/attempts/{a}/candidate-log/?", 6),
+            # Session, person, permissions, attempt or exam, how far a page reads, events; the candidate log's siblings
+            # beside.
+            ("/attempts/{a}/candidate-log/?", 7),
+            ("/attempts/{a}/candidate-log/?action=Voided&", 7),
             # Twice more: how the connection was before and during the page.
-            ("/attempts/{a}/timeline/?", 7),
-            ("/logs/acs/?deliveryExecutionId={a}&", 5),
-            ("/logs/acs/?deliveryId={e}&", 5),
+            ("/attempts/{a}/timeline/?", 8),
+            ("/logs/acs/?deliveryExecutionId={a}&", 6),
+            ("/logs/acs/?deliveryId={e}&", 6),
+            ("/logs/acs/?deliveryId={e}&reasonCode=7&action=pause&", 6),
+            # Once more: whose attempts.
+            ("/logs/acs/?deliveryId={e}&testTaker={u}&", 7),
         ],
     )
     def test_a_page_costs_the_same_at_any_size(self, path: str, statements: int) -> None:
         clerk = Person(UserFactory())
         clerk.user.user_permissions.add(Permission.objects.get(codename="view_candidate_log"))
         attempt = AttemptFactory()
-        door = path.format(a=attempt.pk, e=attempt.exam_id)
+        door = path.format(a=attempt.pk, e=attempt.exam_id, u=attempt.user.get_username())
 
         def grow(count: int) -> None:
             for _ in range(count):
@@ -157,11 +162,13 @@ class TestCost:
         if connection.vendor != "sqlite":
             pytest.skip("the plans of other databases depend on how many rows there are")
         numbered(attempt, *[TEN] * 3)
+        taker = attempt.user.get_username()
         for path, index in (
             (f"/attempts/{attempt.pk}/candidate-log/?page_size=1", "proctoring_event_attempt"),
             (f"/attempts/{attempt.pk}/timeline/?page_size=1&order=oldest", "proctoring_event_attempt"),
             (f"/logs/acs/?page_size=1&deliveryExecutionId={attempt.pk}", "proctoring_event_attempt"),
             (f"/logs/acs/?page_size=1&deliveryId={exam.pk}", "proctoring_event_exam"),
+            (f"/logs/acs/?page_size=1&deliveryId={exam.pk}&testTaker={taker}", "proctoring_event_attempt"),
         ):
             following = viewer.get(path).json()["next"]
             for ask in (ROOT + path, following):

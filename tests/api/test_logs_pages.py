@@ -158,6 +158,106 @@ class TestPages:
             assert numbers(rows(answer)) == ["0"], tokens
 
 
+class TestPagesThatReadOnlySoFar:
+    """Whatever the filters find: here three rows a page."""
+
+    @pytest.fixture(autouse=True)
+    def _three(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("proctoring.api.pagination.MOST_READ", 3)
+
+    @pytest.fixture
+    def log(self, attempt: Attempt) -> None:
+        """Of each moment some: the oldest, one in the middle and the newest are what is sought."""
+        for number in range(11):
+            fields: dict[str, Any] = {"type": 1010, "severity": "info", "actor": EventActor.SYSTEM}
+            if number in (0, 5, 10):
+                fields = {"type": 1014, "severity": "alert", "actor": EventActor.PROCTOR, "reason_code": 77}
+            EventFactory(attempt=attempt, at=at(10, number // 2), item_id=str(number), **fields)
+
+    @pytest.fixture
+    def doors(self, paths: list[str]) -> list[str]:
+        log, timeline, of_attempt, of_exam = paths
+        rare = ("reasonCode=77", "action=termination", "actor=proctor")
+        return [
+            f"{log}action=Voided&",
+            f"{timeline}severity=alert&",
+            f"{timeline}type=1014&",
+            *(f"{path}{query}&" for path in (of_attempt, of_exam) for query in rare),
+        ]
+
+    @pytest.mark.usefixtures("log")
+    def test_go_on_where_they_found_nothing(self, viewer: Person, doors: list[str]) -> None:
+        for door in doors:
+            assert walk(viewer, f"{door}page_size=2", "next") == [["10"], ["5"], [], ["0"]], door
+
+    @pytest.mark.usefixtures("log")
+    @pytest.mark.parametrize("size", [1, 2, 50])
+    def test_find_everything_on_the_way_back_too(self, size: int, viewer: Person, doors: list[str]) -> None:
+        for door in doors:
+            answer = viewer.get(f"{door}page_size={size}")
+            while (following := answer.json()["next"]) is not None:
+                answer = viewer.client.get(following)
+            back = [numbers(rows(answer))]
+            while (before := answer.json()["previous"]) is not None:
+                answer = viewer.client.get(before)
+                back.insert(0, numbers(rows(answer)))
+            assert [one for page in back for one in page] == ["10", "5", "0"], door
+
+    @pytest.mark.usefixtures("log")
+    def test_the_oldest_first(self, viewer: Person, doors: list[str]) -> None:
+        for door in doors[:3]:
+            pages = walk(viewer, f"{door}order=oldest&page_size=2", "next")
+            assert [one for page in pages for one in page] == ["0", "5", "10"]
+
+    @pytest.mark.usefixtures("log")
+    def test_begin_where_the_moments_say(self, viewer: Person, doors: list[str]) -> None:
+        for door in doors:
+            first = walk(viewer, f"{door}to=2026-03-02T10:03:00Z&from=2026-03-02T10:02:00Z", "next")
+            assert first == [["5"]], door
+
+    @pytest.mark.usefixtures("log")
+    def test_a_file_has_all(self, viewer: Person, doors: list[str]) -> None:
+        for door in doors:
+            assert numbers(lines(viewer.get(f"{door}export=ndjson"))) == ["10", "5", "0"]
+
+    def test_without_filters_they_are_full(self, viewer: Person, attempt: Attempt, paths: list[str]) -> None:
+        numbered(attempt, *[TEN] * 7)
+        for path in paths:
+            assert walk(viewer, f"{path}page_size=2", "next") == [["6", "5"], ["4", "3"], ["2", "1"], ["0"]]
+
+    def test_a_candidates_rows_are_found_among_those_of_all(
+        self, viewer: Person, candidate: Person, attempt: Attempt
+    ) -> None:
+        numbered(attempt, at(9, 0), at(9, 1))
+        numbered(AttemptFactory(exam=attempt.exam), *[TEN] * 9)
+        again = AttemptFactory(exam=attempt.exam, user=candidate.user, number=2, open_slot=None)
+        numbered(again, at(9, 0, 30))
+        elsewhere = AttemptFactory(exam__course_id=attempt.exam.course_id, user=candidate.user)
+        numbered(elsewhere, TEN)
+        query = {"deliveryId": attempt.exam_id, "testTaker": candidate.user.get_username()}
+        assert numbers(rows(viewer.get("/logs/acs/", **query))) == ["1", "0", "0"]
+        of_one = {"deliveryExecutionId": again.pk, "testTaker": candidate.user.get_username()}
+        assert numbers(rows(viewer.get("/logs/acs/", **of_one))) == ["0"]
+        assert rows(viewer.get("/logs/acs/", **{**of_one, "testTaker": viewer.user.get_username()})) == []
+        assert rows(viewer.get("/logs/acs/", **{**query, "deliveryExecutionId": elsewhere.pk})) == []
+
+    def test_ones_own_rows_are_passed_over(self, viewer: Person, attempt: Attempt) -> None:
+        own = AttemptFactory(exam=attempt.exam, user=viewer.user)
+        numbered(attempt, at(9, 0))
+        numbered(own, *[TEN] * 5)
+        # Of nobody's attempt, but of the exam.
+        Event.objects.create(
+            exam=attempt.exam,
+            type=1010,
+            actor="system",
+            item_id="exam",
+            message_id="x",
+            **dict.fromkeys(("at", "occurred_at", "received_at"), at(9, 30)),
+        )
+        pages = walk(viewer, f"/logs/acs/?deliveryId={attempt.exam_id}", "next")
+        assert pages == [[], ["exam"], ["0"]]
+
+
 def _cursor(**tokens: str) -> str:
     return base64.b64encode(urlencode(tokens).encode()).decode()
 

@@ -20,6 +20,7 @@ from proctoring.api.base import row_id
 from proctoring.api.pagination import EPOCH
 from proctoring.api.v1.booking_shapes import Moment
 from proctoring.api.v1.event_logs import EventFilter, EventLogView, NumberFilter, log_operation, logged_attempt
+from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import TRAITS, Status
 from proctoring.conf import settings
 from proctoring.exams.models import Exam
@@ -92,18 +93,22 @@ class UnixMomentFilter(django_filters.Filter):
     field_class = UnixMoment
 
 
-class AcsLogFilter(EventFilter):
-    testTaker = django_filters.CharFilter(method="of_candidate", max_length=255, label="A user name")  # noqa: N815  # the contract's name
-    actor = django_filters.ChoiceFilter(choices=[(one.value, one.label) for one in ACTORS], method="of_actor")
-    action = django_filters.ChoiceFilter(choices=[(one, one) for one in ACS_ACTIONS], method="of_action")
-    reasonCode = NumberFilter(method="with_reason", label="The cause")  # noqa: N815  # the contract's name
-    tenantId = django_filters.CharFilter(method="of_tenant", max_length=255, label="This environment's name")  # noqa: N815  # the contract's name
+class UnixMoments(EventFilter):
     # "from" cannot be an attribute.
     locals()["from"] = UnixMomentFilter(field_name="at", lookup_expr="gte", label="Then or later")
     to = UnixMomentFilter(field_name="at", lookup_expr="lt", label="Before then")
 
-    def of_candidate(self, queryset: Any, name: str, value: str) -> Any:
-        return queryset.filter(**{f"attempt__user__{get_user_model().USERNAME_FIELD}": value})
+
+class AcsLogFilter(UnixMoments):
+    testTaker = django_filters.CharFilter(method="in_scope", max_length=255, label="A user name")  # noqa: N815  # the contract's name
+    actor = django_filters.ChoiceFilter(choices=[(one.value, one.label) for one in ACTORS], method="of_actor")
+    action = django_filters.ChoiceFilter(choices=[(one, one) for one in ACS_ACTIONS], method="of_action")
+    reasonCode = NumberFilter(method="with_reason", label="The cause")  # noqa: N815  # the contract's name
+    tenantId = django_filters.CharFilter(method="of_tenant", max_length=255, label="This environment's name")  # noqa: N815  # the contract's name
+
+    def in_scope(self, queryset: Any, name: str, value: str) -> Any:
+        """Whose attempts are looked at is said before (``AcsLog.list``)."""
+        return queryset
 
     def of_actor(self, queryset: Any, name: str, value: str) -> Any:
         return queryset.filter(actor__in=ACTORS[EventActor(value)])
@@ -124,6 +129,7 @@ class AcsLogFilter(EventFilter):
 class AcsLog(EventLogView):
     serializer_class = AcsRowSerializer
     filterset_class = AcsLogFilter
+    moments_class = UnixMoments
     columns = ACS_FIELDS
     newest_first = True
 
@@ -137,19 +143,32 @@ class AcsLog(EventLogView):
         exam, attempt = (request.query_params.get(name, "") for name in (EXAM, ATTEMPT))
         if not (exam or attempt):
             raise ScopeRequired if reads_some_log(request.user) else exceptions.PermissionDenied
-        # Of an attempt of another exam there is nothing: one condition, so that one index has the rows in order.
+        events = self.get_queryset()
+        scope: dict[str, Any]
+        # Each scope is one condition, so that one index has the rows in order.
         if attempt:
             found = logged_attempt(request.user, attempt)
-            is_there = exam in ("", str(found.exam_id))
-            scoped = self.get_queryset().filter(attempt=found.pk) if is_there else self.get_queryset().none()
-            name = f"acs-log-attempt-{found.pk}"
+            if exam not in ("", str(found.exam_id)):
+                events = events.none()
+            scope, name = {"attempt": found.pk}, f"acs-log-attempt-{found.pk}"
+            attempts = Attempt.objects.filter(pk=found.pk)
         else:
             pk = logged_exam(request.user, exam).pk
-            scoped, name = self.get_queryset().filter(exam=pk), f"acs-log-exam-{pk}"
+            scope, name = {"exam": pk}, f"acs-log-exam-{pk}"
+            attempts = Attempt.objects.filter(exam=pk)
             if not request.user.is_superuser:
-                # Their own attempt's is not theirs to read (``logged_attempt``). The login joins already.
-                scoped = scoped.exclude(attempt__user=request.user.pk)
-        return self.answer(scoped, rows=lambda some: [_row(event) for event in some], name=name)
+                # Their own attempt's is not theirs to read (``logged_attempt``).
+                events = events.exclude(attempt__in=attempts.filter(user=request.user.pk).values("pk"))
+        if taker := self._taker():
+            # A person has few attempts, and their rows are found without all those of the exam.
+            theirs = attempts.filter(**{f"user__{get_user_model().USERNAME_FIELD}": taker})
+            scope = {"attempt__in": [*theirs.values_list("pk", flat=True)]}
+        return self.answer(events, scope=scope, rows=lambda some: [_row(event) for event in some], name=name)
+
+    def _taker(self) -> str:
+        """Whose rows are wanted; nothing where that is not said, or makes no sense, which the filters will say."""
+        form = self.filterset_class(self.request.query_params).form
+        return str(form.cleaned_data["testTaker"]) if form.is_valid() else ""
 
     def get_queryset(self) -> QuerySet[Event]:
         included = settings.acs_log_includes

@@ -69,7 +69,8 @@ class CandidateLog(EventLogView):
         def rows(some: Sequence[Event]) -> Sequence[Row]:
             return [candidate_row(event, number=attempt.number) for event in some]
 
-        events = self.get_queryset().filter(attempt=attempt.pk, type__in=candidate_types())
+        events, scope = self.get_queryset().filter(type__in=candidate_types()), {"attempt": attempt.pk}
         theirs = Attempt.objects.filter(exam=attempt.exam_id, user=attempt.user_id)
         siblings = theirs.order_by("number").values("id", "number")
-        return self.answer(events, rows=rows, name=f"candidate-log-{attempt.pk}", beside={"siblings": siblings})
+        name = f"candidate-log-{attempt.pk}"
+        return self.answer(events, scope=scope, rows=rows, name=name, beside={"siblings": siblings})

@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from proctoring.api.base import ApiViewSet, refuse, row_id
 from proctoring.api.errors import ProblemSerializer
 from proctoring.api.openapi import MEANINGS, operation
-from proctoring.api.pagination import EventPages, batches
+from proctoring.api.pagination import MOST_READ, EventPages, batches
 from proctoring.api.v1.booking_shapes import MomentFilter
 from proctoring.attempts.models import Attempt
 from proctoring.logs.intake import MAX_TYPE
@@ -34,6 +34,8 @@ TAG = "Logs"
 
 BATCH = 1000
 """Events that are in memory at once while a file is written."""
+
+SO_FAR = f"A page reads at most {MOST_READ} events: where filters find little it is short or empty, and `next` goes on."
 
 ORDERS = ("newest", "oldest")
 
@@ -84,10 +86,8 @@ def log_operation(
     summary: str, *, row: type[serializers.Serializer[Any]], parameters: Sequence[Any], description: str = ""
 ) -> Callable[[Any], Any]:
     """A list that is also a file: two kinds of answer under one status."""
-    answer = row(many=True)
-    document = operation(
-        summary, answer=answer, tag=TAG, errors=ERRORS, parameters=[*parameters, EXPORT], description=description
-    )
+    answer, parameters, said = row(many=True), [*parameters, EXPORT], f"{description} {SO_FAR}".strip()
+    document = operation(summary, answer=answer, tag=TAG, errors=ERRORS, parameters=parameters, description=said)
     files: dict[Any, Any] = {(200, export.content_type): OpenApiTypes.STR for export in EXPORTS.values()}
     problems = {code: OpenApiResponse(ProblemSerializer, description=MEANINGS[code]) for code in (401, *ERRORS)}
     responses = extend_schema(responses={(200, "application/json"): answer, **files, **problems})
@@ -97,8 +97,12 @@ def log_operation(
 class EventLogView(ApiViewSet):
     filter_backends = (DjangoFilterBackend,)
     pagination_class = EventPages
+    moments_class: type[EventFilter] = EventFilter
+    """Those of the filters that an index serves."""
     columns: Sequence[str] = ()
     """Of a file."""
+    walked: QuerySet[Event]
+    """What a page reads, in its order, to find what the filters want."""
 
     def get_queryset(self) -> QuerySet[Event]:
         return Event.objects.all()
@@ -114,14 +118,18 @@ class EventLogView(ApiViewSet):
         self,
         events: QuerySet[Event],
         *,
+        scope: Mapping[str, Any],
         rows: Callable[[Sequence[Event]], Sequence[Row]],
         name: str,
         beside: Mapping[str, Any] | None = None,
     ) -> HttpResponseBase:
-        """A page of the events that the filters find, with what stands ``beside`` the results, or a file of all."""
+        """A page of the events in ``scope`` that the filters find, with what stands ``beside`` the results, or a file
+        of all."""
         export, newest_first = self._export(), self.newest_first
-        found = self.filter_queryset(events)
+        found = self.filter_queryset(events.filter(**scope))
         if export is None:
+            in_scope = Event.objects.filter(**scope)
+            self.walked = self.moments_class(self.request.query_params, in_scope, request=self.request).qs
             page = self.paginate_queryset(found)
             shown = self.shown(self.get_serializer_class(), rows(page or ()), many=True)
             answer: Response = self.get_paginated_response(shown)

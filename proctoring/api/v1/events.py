@@ -20,8 +20,10 @@ from proctoring.attempts.models import Attempt
 from proctoring.attempts.reporting import report_events
 from proctoring.host import host
 from proctoring.logs.event_types import Source
-from proctoring.logs.intake import MAX_ROWS, MAX_SEQUENCE, MAX_TYPE, MESSAGE_ID, STREAM, Reporter
+from proctoring.logs.intake import MAX_ROWS, MAX_SEQUENCE, MAX_TYPE, MESSAGE_ID, Reporter
 from proctoring.logs.models import MAX_TEXT
+from proctoring.logs.streams import STREAM
+from proctoring.monitoring.room import report_from_page
 from proctoring.permissions import may_view_logs, may_watch, reports_for_lms
 
 
@@ -44,7 +46,8 @@ class EventReportSerializer(serializers.Serializer[Any]):
 
 
 class RefusedEventSerializer(serializers.Serializer[Any]):
-    """`code` is `invalid`, `wrong_source` or `too_large`."""
+    """`code` is `invalid`, `wrong_source`, `too_large` or `too_many`: of a page that has reported too much, no more is
+    taken. None of them is to be sent again."""
 
     index = serializers.IntegerField()
     code = serializers.CharField()
@@ -79,7 +82,8 @@ class AttemptEvents(ApiViewSet):
         rows = request.data
         if not isinstance(rows, list) or len(rows) > MAX_ROWS or not all(isinstance(row, dict) for row in rows):
             refuse({"non_field_errors": _("Must be a list of at most %s objects.") % MAX_ROWS})
-        return Response(self.shown(TakenSerializer, report_events(attempt, rows, reporter, now=self.now)))
+        report = report_from_page if reporter.source == Source.PAGE else report_events
+        return Response(self.shown(TakenSerializer, report(attempt, rows, reporter, now=self.now)))
 
 
 def reporter_of(request: Request, attempt: Attempt) -> Reporter:

@@ -71,10 +71,10 @@ class Timeline(EventLogView):
     @log_operation("Everything that happened in an attempt", row=TimelineRowSerializer, parameters=[path_id(), ORDER])
     def list(self, request: Request, pk: str) -> HttpResponseBase:
         attempt = logged_attempt(request.user, pk)
-        events = self.get_queryset().filter(attempt=attempt.pk)
 
         def rows(some: Sequence[Event]) -> list[Row]:
             words = connections_at(attempt.pk, some)
             return [timeline_row(event, connection=word) for event, word in zip(some, words, strict=True)]
 
-        return self.answer(events, rows=rows, name=f"timeline-{attempt.pk}")
+        scope, name = {"attempt": attempt.pk}, f"timeline-{attempt.pk}"
+        return self.answer(self.get_queryset(), scope=scope, rows=rows, name=name)
