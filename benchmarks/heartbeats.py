@@ -55,7 +55,7 @@ def main(seconds: float) -> None:
         attempts = fill()
         costs = {
             "heartbeat": cost(attempts[0], []),
-            "heartbeat_with_10_events": cost(attempts[0], rows(attempts[0], 10)),
+            "heartbeat_with_10_events": cost(attempts[0], rows(10)),
         }
         before = figures_of_rows()
         with served() as port:

@@ -311,6 +311,24 @@ def test_without_keys_the_session_speaks(watched: Page, questions: str, attempt:
     assert answers_in(attempt) == ["q1"]
 
 
+def test_page_that_has_sent_too_much_forgets_the_rest_and_is_heard(
+    watched: Page, inspector: Inspector, questions: str, attempt: Attempt, settings: Any
+) -> None:
+    settings.PROCTORING = {**settings.PROCTORING, "PAGE_MAX_EVENTS": 30}
+    open_page(watched, questions)
+    for _ in range(3):
+        watched.evaluate("for (let i = 0; i < 40; i += 1) window.proctoring.report(1031)")
+        # Nothing is left in its store.
+        flush(watched)
+    # The batch that filled it was the last.
+    assert 30 <= len(reported(attempt)) < 120
+    assert in_order(reported(attempt))
+    seen = Presence.objects.get(attempt=attempt).last_seen_at
+    beat(watched)
+    assert Presence.objects.get(attempt=attempt).last_seen_at > seen
+    assert inspector.complaints == []
+
+
 def test_browser_without_a_database_keeps_events_over_a_reload(
     watched: Page, inspector: Inspector, questions: str, attempt: Attempt
 ) -> None:
