@@ -15,13 +15,12 @@ from proctoring.backends.types import FIRST_YEAR, LAST_YEAR
 from proctoring.logs.event_types import EVENT_TYPES, FIRST_OWN, Severity, Source
 from proctoring.logs.models import MAX_TEXT, Event, EventActor
 from proctoring.logs.services import LMS, OWN, id_from
-from proctoring.logs.streams import STREAM, as_counted
+from proctoring.logs.streams import MAX_SEQUENCE, NOTHING, STREAM, Known, as_counted
 
 MAX_ROWS = 500
 """Of a batch."""
 MAX_ROW_BYTES = 8192
 MAX_TYPE = 2**31 - 1
-MAX_SEQUENCE = 2**53
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 NULL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -60,9 +59,8 @@ class Reporter:
     backend: str = ""
     clock_offset_ms: int = 0
     """So much is the reporter's clock ahead of ours."""
-    stream: str = ""
-    ordered_from_ms: int = 0
-    """Of this stream there are events already, up to this moment: what comes now comes behind them."""
+    known: Known = NOTHING
+    """Of a page: what comes now comes behind that."""
 
 
 class _Unsound(Exception):
@@ -109,7 +107,7 @@ def _sorted_out(
         except _Unsound as wrong:
             refused.append(Refused(index=index, code=wrong.code, detail=str(wrong)))
     if reporter.source == Source.PAGE:
-        events = as_counted(events, stream=reporter.stream, ordered_from_ms=reporter.ordered_from_ms)
+        events = as_counted(events, reporter.known)
     return events, refused
 
 

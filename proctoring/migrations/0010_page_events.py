@@ -24,7 +24,17 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="presence",
+            name="last_sequence",
+            field=models.BigIntegerField(default=0, editable=False),
+        ),
+        migrations.AddField(
+            model_name="presence",
             name="ordered_from_ms",
+            field=models.BigIntegerField(default=0, editable=False),
+        ),
+        migrations.AddField(
+            model_name="presence",
+            name="ordered_after",
             field=models.BigIntegerField(default=0, editable=False),
         ),
     ]

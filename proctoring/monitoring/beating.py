@@ -66,6 +66,7 @@ class Seen:
     is_full: bool
     """The events that came along are no longer kept."""
     ordered_from_ms: int
+    ordered_after: int
     """As ``Presence`` has it."""
 
 
@@ -87,7 +88,7 @@ def beat(
         row = cursor.fetchone()
     if row is None:
         return None
-    *fields, page_events, ordered_from_ms, clock_offset_ms, interval_seconds, has_commands = (
+    *fields, page_events, ordered_from_ms, ordered_after, clock_offset_ms, interval_seconds, has_commands = (
         read(value) for read, value in zip(_readers(connection.alias), row, strict=True)
     )
     attempt = Attempt.from_db(connection.alias, ATTEMPT_FIELDS, fields)
@@ -98,6 +99,7 @@ def beat(
         has_commands=has_commands,
         is_full=page_events - (sent.count if sent else 0) >= settings.page_max_events,
         ordered_from_ms=ordered_from_ms,
+        ordered_after=ordered_after,
     )
 
 
@@ -130,7 +132,8 @@ def statement(
 
 def _noted(sent: Sent, pulse: Pulse, now_ms: int) -> list[Any]:
     clock = (pulse.clock_offset_ms, pulse.uncertainty_ms, pulse.clock_offset_ms)
-    return [sent.begins, sent.ends, now_ms + 1, sent.latest_ms, *clock, sent.ends, sent.count]
+    latest = [sent.ends, now_ms + 1, sent.latest_ms, *clock, sent.ends, sent.last_sequence]
+    return [sent.begins, sent.begins, *latest, sent.ends, sent.count]
 
 
 RETURNING, MARIADB, MYSQL = "returning", "mariadb", "mysql"
@@ -143,14 +146,17 @@ SAME_QUALITY = " AND {found}.quality IN (%s, %s)"
 CLOCK = "CASE WHEN ABS({presence}.clock_offset_ms - %s) <= %s THEN {presence}.clock_offset_ms ELSE %s END"
 # ``Presence.note_events``. It stands first, because MySQL and MariaDB read what they have written further left.
 NOTED = """ordered_from_ms = CASE WHEN {presence}.stream = %s THEN {presence}.last_at_ms ELSE 0 END,
+ordered_after = CASE WHEN {presence}.stream = %s THEN {presence}.last_sequence ELSE 0 END,
 last_at_ms = {greatest}(
     CASE WHEN {presence}.stream = %s THEN {presence}.last_at_ms ELSE 0 END, {least}(%s, %s - {clock})
-), stream = %s, page_events = {presence}.page_events + %s, """
+), last_sequence = {greatest}(CASE WHEN {presence}.stream = %s THEN {presence}.last_sequence ELSE 0 END, %s),
+stream = %s, page_events = {presence}.page_events + %s, """
 WRITTEN = """last_seen_at = %s, late_at_ms = %s + {presence}.interval_seconds * %s,
 lost_at_ms = %s + {presence}.interval_seconds * %s, clock_offset_ms = {clock},
 round_trip_ms = COALESCE(%s, {presence}.round_trip_ms), user_agent = %s"""
 OF_ATTEMPT = "(SELECT a.{name} FROM {attempts} a WHERE a.id = {presence}.attempt_id)"
-REST = """{presence}.page_events, {presence}.ordered_from_ms, {presence}.clock_offset_ms, {presence}.interval_seconds,
+REST = """{presence}.page_events, {presence}.ordered_from_ms, {presence}.ordered_after, {presence}.clock_offset_ms,
+{presence}.interval_seconds,
 EXISTS (SELECT 1 FROM {commands} c WHERE c.attempt_id = {presence}.attempt_id AND c.applied_at IS NULL)"""
 
 STATEMENTS = {
@@ -206,7 +212,7 @@ def _readers(alias: str) -> tuple[Any, ...]:
     """How each answered column becomes what the model's field would hold: as the ORM reads it."""
     by_name = {field.attname: field for field in Attempt._meta.concrete_fields}
     fields = [by_name[name] for name in ATTEMPT_FIELDS]
-    return (*(_reader(alias, field) for field in fields), int, int, int, int, bool)
+    return (*(_reader(alias, field) for field in fields), *(int,) * 5, bool)
 
 
 def _reader(alias: str, field: Any) -> Any:

@@ -21,7 +21,7 @@ from proctoring.logs.event_types import Source
 from proctoring.logs.intake import Refused, Reporter, add_rows
 from proctoring.logs.models import Event, EventActor
 from proctoring.logs.services import event_of, record_together
-from proctoring.logs.streams import Sent
+from proctoring.logs.streams import Known, Sent
 from proctoring.monitoring.beating import Pulse, Seen, beat
 from proctoring.monitoring.models import Command, Presence, SeenAddress
 from proctoring.monitoring.quality import State, quality_of, still_like
@@ -83,8 +83,9 @@ def _reporter(pulse: Pulse, seen: Seen, sent: Sent | None) -> Reporter:
         ip=pulse.ip,
         user_agent=pulse.user_agent,
         clock_offset_ms=seen.clock_offset_ms,
-        stream=sent.begins if sent else "",
-        ordered_from_ms=seen.ordered_from_ms,
+        known=Known(
+            stream=sent.begins if sent else "", last_sequence=seen.ordered_after, latest_ms=seen.ordered_from_ms
+        ),
     )
 
 
@@ -102,7 +103,9 @@ def _look_closely(
             # Before the deadline is looked at: it may have to wait for somebody who was out of reach.
             lose(row, presence, now=now)
         settle_deadline(row, now=now)
-        had = presence.page_events if presence else in_the_log(row.pk)
+        had = presence.page_events if presence else 0
+        if presence is None and (sent or row.traits.open):
+            had = in_the_log(row.pk)
         if row.traits.open:
             presence = presence or Presence(attempt=row, clock_offset_ms=pulse.clock_offset_ms, page_events=had)
             _note_presence(row, presence, pulse, now=now, stretch=stretch, sent=sent)
@@ -118,6 +121,7 @@ def _look_closely(
         has_commands=waits,
         is_full=had >= settings.page_max_events,
         ordered_from_ms=presence.ordered_from_ms if presence else 0,
+        ordered_after=presence.ordered_after if presence else 0,
     )
 
 

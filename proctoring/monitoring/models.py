@@ -67,9 +67,12 @@ class Presence(models.Model):
     stream = ExactCharField(max_length=64, default="", editable=False)
     """That of the last of them,"""
     last_at_ms = models.BigIntegerField(default=0, editable=False)
-    """and up to when the log has it, in milliseconds since 1970."""
+    """and up to when the log has it, in milliseconds since 1970,"""
+    last_sequence = models.BigIntegerField(default=0, editable=False)
+    """and number."""
     ordered_from_ms = models.BigIntegerField(default=0, editable=False)
-    """The same before the newest batch came: what came with that lies behind it."""
+    ordered_after = models.BigIntegerField(default=0, editable=False)
+    """The two of the stream with which the newest batch began, before it came: what follows in it lies behind them."""
 
     objects = PresenceQuerySet.as_manager()
 
@@ -101,9 +104,11 @@ class Presence(models.Model):
     def note_events(self, sent: Sent | None, *, now: datetime) -> None:
         """In memory: these came from the page, whose clock is measured. As ``beating.py`` says it to the database."""
         if sent is not None:
-            before = self.last_at_ms if self.stream == sent.ends else 0
-            self.ordered_from_ms = self.last_at_ms if self.stream == sent.begins else 0
-            self.last_at_ms = max(before, min(milliseconds(now) + 1, sent.latest_ms - self.clock_offset_ms))
+            begins, ends = self.stream == sent.begins, self.stream == sent.ends
+            self.ordered_from_ms, self.ordered_after = (self.last_at_ms, self.last_sequence) if begins else (0, 0)
+            latest_ms = min(milliseconds(now) + 1, sent.latest_ms - self.clock_offset_ms)
+            self.last_at_ms = max(self.last_at_ms if ends else 0, latest_ms)
+            self.last_sequence = max(self.last_sequence if ends else 0, sent.last_sequence)
             self.stream = sent.ends
             self.page_events += sent.count
 

@@ -20,10 +20,11 @@ from proctoring.conf import settings
 from proctoring.logs.intake import Refused, Reporter, Taken
 from proctoring.logs.models import Event
 from proctoring.logs.services import OWN
-from proctoring.logs.streams import Sent
+from proctoring.logs.streams import Known, Sent
 from proctoring.monitoring.models import Presence
 
 TOO_MANY = "too_many"
+NOTED = ("stream", "last_at_ms", "last_sequence", "ordered_from_ms", "ordered_after")
 
 
 def report_from_page(attempt: Attempt, rows: Sequence[Any], reporter: Reporter, *, now: datetime) -> Taken:
@@ -39,7 +40,8 @@ def report_from_page(attempt: Attempt, rows: Sequence[Any], reporter: Reporter, 
     else:
         presence.note_events(sent, now=now)
         has_room = _note(presence, sent)
-        reporter = replace(reporter, stream=sent.begins, ordered_from_ms=presence.ordered_from_ms)
+        known = Known(stream=sent.begins, last_sequence=presence.ordered_after, latest_ms=presence.ordered_from_ms)
+        reporter = replace(reporter, known=known)
     return report_events(attempt, rows, reporter, now=now) if has_room else Taken(refused=turned_away(rows))
 
 
@@ -58,6 +60,6 @@ def in_the_log(attempt_id: int) -> int:
 def _note(presence: Presence, sent: Sent) -> bool:
     """Whether there is room for them. The batch that fills it is the last."""
     with_room = Presence.objects.filter(pk=presence.pk, page_events__lt=settings.page_max_events)
-    noted = {name: getattr(presence, name) for name in ("stream", "last_at_ms", "ordered_from_ms")}
+    noted = {name: getattr(presence, name) for name in NOTED}
     # By what the row has: others may have counted meanwhile.
     return bool(with_room.update(page_events=F("page_events") + sent.count, **noted))

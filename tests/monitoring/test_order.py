@@ -120,6 +120,31 @@ def test_what_was_kept_through_a_time_without_network_keeps_its_moments(
     assert moments(attempt) == [*(at(10, n, 5) for n in (2, 3, 4, 5)), at(10, 6)]
 
 
+@pytest.mark.parametrize("by_itself", [False, True])
+def test_what_comes_late_keeps_its_moment(by_itself: bool, make: Callable[..., Attempt], beat: Beat) -> None:
+    """The page could not get them through before others that follow them."""
+    attempt = make()
+    beat(attempt, at(10, 5), [note(n, at(10, n)) for n in (3, 4)])
+    rows = [note(n, at(10, n)) for n in (1, 2, 5)]
+    if by_itself:
+        alone(attempt, at(10, 6), rows)
+    else:
+        beat(attempt, at(10, 6), rows)
+    beat(attempt, at(10, 7), [note(6, at(10, 2))])
+
+    assert read(attempt) == [1, 2, 3, 4, 5, 6]
+    assert moments(attempt) == [at(10, 3), at(10, 4), at(10, 1), at(10, 2), at(10, 5), at(10, 5)]
+
+
+def test_what_is_not_counted_says_nothing_of_the_order(make: Callable[..., Attempt], beat: Beat) -> None:
+    attempt = make()
+    uncounted = {**note(9, at(10, 29)), "sequence": None}
+    beat(attempt, at(10, 30), [note(1, at(10, 2)), uncounted])
+    beat(attempt, at(10, 31), [note(2, at(10, 3))])
+
+    assert moments(attempt) == [at(10, 2), at(10, 29), at(10, 3)]
+
+
 def test_clock_that_is_set_within_a_batch(make: Callable[..., Attempt], beat: Beat) -> None:
     attempt = make()
     beat(attempt, at(10, 1))
@@ -142,7 +167,15 @@ def test_streams_do_not_wait_for_each_other(make: Callable[..., Attempt], beat: 
 
 def test_the_database_notes_what_the_longer_way_notes(make: Callable[..., Attempt], beat: Beat) -> None:
     """The first heartbeat goes the longer way, and so does one from another address."""
-    names = ("stream", "last_at_ms", "ordered_from_ms", "page_events", "clock_offset_ms")
+    names = (
+        "stream",
+        "last_at_ms",
+        "last_sequence",
+        "ordered_from_ms",
+        "ordered_after",
+        "page_events",
+        "clock_offset_ms",
+    )
     batches = [
         [note(1, at(10, 1))],
         [note(2, at(10, 2)), note(1, at(10, 1), stream="p2")],

@@ -20,9 +20,9 @@ from proctoring.attempts.models import Attempt
 from proctoring.attempts.reporting import report_events
 from proctoring.host import host
 from proctoring.logs.event_types import Source
-from proctoring.logs.intake import MAX_ROWS, MAX_SEQUENCE, MAX_TYPE, MESSAGE_ID, Reporter
+from proctoring.logs.intake import MAX_ROWS, MAX_TYPE, MESSAGE_ID, Reporter
 from proctoring.logs.models import MAX_TEXT
-from proctoring.logs.streams import STREAM
+from proctoring.logs.streams import MAX_SEQUENCE, STREAM
 from proctoring.monitoring.room import report_from_page
 from proctoring.permissions import may_view_logs, may_watch, reports_for_lms
 

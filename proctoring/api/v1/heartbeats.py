@@ -22,7 +22,8 @@ from proctoring.api.v1.representation import running_deadline
 from proctoring.api.wire import MAX_ID, UtcDateTimeField
 from proctoring.attempts.models import Attempt
 from proctoring.attempts.states import status_choices
-from proctoring.logs.intake import MAX_ROWS, MAX_SEQUENCE
+from proctoring.logs.intake import MAX_ROWS
+from proctoring.logs.streams import MAX_SEQUENCE
 from proctoring.monitoring.beating import Pulse
 from proctoring.monitoring.commands import AT_ONCE, Acknowledged, acknowledge_commands, waiting_commands
 from proctoring.monitoring.heartbeats import Heard, take_heartbeat

@@ -51,7 +51,12 @@ resources: list[URLPattern] = [
     path("attempts/<str:pk>/time/", AttemptTime.as_view({"get": "retrieve", "post": "create"})),
     path("attempts/<str:pk>/reviews/", AttemptReviews.as_view({"get": "list", "post": "create"})),
     path("attempts/<str:pk>/heartbeat/", Heartbeats.as_view({"post": "create"}), name="attempt_heartbeat"),
-    path("attempts/<str:pk>/events/", AttemptEvents.as_view({"post": "create"}), name="attempt_events"),
+    # What the page has sent is counted, then its attempt is locked; heartbeats lock the other way round.
+    path(
+        "attempts/<str:pk>/events/",
+        non_atomic_requests(AttemptEvents.as_view({"post": "create"})),
+        name="attempt_events",
+    ),
     path("attempts/<str:pk>/candidate-log/", CandidateLog.as_view({"get": "list"})),
     path("attempts/<str:pk>/commands/", AttemptCommands.as_view({"get": "list"})),
     path("attempts/<str:pk>/evidence/", Evidence.as_view({"get": "retrieve"})),
