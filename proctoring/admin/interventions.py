@@ -48,6 +48,10 @@ class InterventionAdmin(StepAdmin):
     def take(self, step: Step, row: Attempt, form: forms.Form, *, by: User) -> Attempt:
         return step.take(row, by=by, why=Why.said(form.cleaned_data), now=timezone.now())
 
+    def shown_after(self, before: Attempt, after: Attempt) -> Attempt:
+        """A reset of a practice exam answers with the next attempt: what was done, was done to this one."""
+        return before
+
     def led_elsewhere(self, after: Attempt) -> str:
         return _("The attempt is “%s” now, by the rules.") % after.get_status_display()
 

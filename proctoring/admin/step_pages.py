@@ -62,9 +62,14 @@ class StepAdmin(ProctoringAdmin):
         """A step that the rules have led elsewhere is said to have ended there."""
         self.log_change(request, before, str(step.done))
         if step.leads_to in (None, after.status):
-            self.message_user(request, f"“{self.row_name(after)}”: {step.done}", messages.SUCCESS)
+            name = self.row_name(self.shown_after(before, after))
+            self.message_user(request, f"“{name}”: {step.done}", messages.SUCCESS)
         else:
             self.message_user(request, self.led_elsewhere(after), messages.WARNING)
+
+    def shown_after(self, before: Any, after: Any) -> Any:
+        """The row to which the step was done, as people see it: by it they go on."""
+        return after
 
     def led_elsewhere(self, after: Any) -> str:
         raise NotImplementedError
@@ -110,7 +115,7 @@ class StepAdmin(ProctoringAdmin):
         form = step.form(request.POST if request.method == "POST" else None, initial=self.initial(step, row))
         after = self._take(request, row, step, form) if form.is_valid() else None
         if after is not None:
-            return redirect(self._page_of(after))
+            return redirect(self._page_of(self.shown_after(row, after)))
         hidden = {"seen": request.POST.get("seen") or self.status_of(row)}
         return self._ask(request, [row], step, form, hidden=hidden, back_url=self._page_of(row))
 

@@ -15,7 +15,7 @@ from proctoring.admin.steps import BULK, STEPS
 from proctoring.attempts.models import Attempt, RetryKind
 from proctoring.attempts.states import OPEN, TRANSITIONS, Actor, Status
 from proctoring.attempts.timing import EntryKind
-from proctoring.exams.models import Exam
+from proctoring.exams.models import Exam, ExamType
 from proctoring.invigilation.actions import Action
 from proctoring.outbox.models import Delivery, Operation
 from tests.factories import AttemptFactory
@@ -296,6 +296,18 @@ def test_reset_of_several_voids_and_grants_fresh_attempts(boss_client: Client, a
     attempt.refresh_from_db()
     assert (attempt.status, attempt.retry_kind) == (Status.VOIDED, RetryKind.FRESH)
     assert attempt.history.first().history_change_reason == f"reset: {NOISE}: fire alarm"
+
+
+def test_reset_of_a_practice_attempt_leads_back_to_it(as_person: Callable[..., Client], exam: Exam) -> None:
+    """Not to the next one, which is there at once."""
+    Exam.objects.filter(pk=exam.pk).update(exam_type=ExamType.PRACTICE)
+    attempt = AttemptFactory(exam=exam, status=Status.SUBMITTED)
+    client = as_person("staff-of-algebra")
+    response = take(client, attempt, "reset")
+    assert Attempt.objects.filter(exam=exam, user=attempt.user).count() == 2
+    assert (response.status_code, response["Location"]) == (302, address(attempt))
+    name = f"{attempt.user}, Final #1"
+    assert told(client.get(address(attempt))) == [f"“{name}”: reset, a fresh attempt is granted."]
 
 
 def test_too_many_at_once_are_refused(
