@@ -38,8 +38,10 @@ UNSETTLED = (MessageStatus.RECEIVED, MessageStatus.FAILED)
 def said_of(user: User, *, also: Iterable[str] = ()) -> Said:
     """What the person is called here, in the LMS and by vendors. Asks the host: not for use inside a transaction."""
     given = Attempt.history.filter(user=user.pk).order_by().values_list("full_name", flat=True).distinct()
-    names = (user.get_username(), user.get_full_name(), host().full_name(user), host().email(user), *given)
-    return Said(user.pk, names, (f"@{user.get_username()}", *_ids_of(user.pk)), also=also)
+    known_as = user.get_username()
+    names = (known_as, user.get_full_name(), host().full_name(user), host().email(user), *given)
+    full = (name for name in (*names[1:3], *given) if name and name != known_as)
+    return Said(user.pk, names, (f"@{known_as}", *_ids_of(user.pk)), full=full, also=also)
 
 
 def _ids_of(user_pk: int) -> Iterator[str]:
@@ -141,7 +143,7 @@ def blank_answers(said: Said) -> int:
     found = [
         record.pk
         for record in kept.order_by("pk").iterator(chunk_size=BATCH)
-        if said.theirs.stand_in(record.answer) or _names_key(record.answer, said.user_pk)
+        if any(map(said.theirs.stand_in, _texts(record.answer))) or _names_key(record.answer, said.user_pk)
     ]
     for some in places.in_some(found):
         IdempotencyRecord.objects.filter(pk__in=some).update(answer=None)
@@ -230,6 +232,16 @@ def _body(message: WebhookMessage) -> bytes:
     except NotConfigured:
         # Its key is gone, so nobody will ever read it.
         return b""
+
+
+def _texts(answer: Any) -> Iterator[str]:
+    """Only what is text in it: an id at a vendor may be a number, which is as many minutes elsewhere, and how we call
+    the parts of an answer names nobody."""
+    if isinstance(answer, str):
+        yield answer
+    elif isinstance(answer, dict | list):
+        for item in answer.values() if isinstance(answer, dict) else answer:
+            yield from _texts(item)
 
 
 def _names_key(answer: Any, user_pk: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from proctoring.privacy.words import SHORTEST, Words
+from proctoring.privacy.words import SHORTEST, Words, is_unspaced
 
 LISTED = 1000
 """So many unclear places are listed, all are counted: a name like “Will” may stand in half of a big table."""
@@ -16,11 +16,21 @@ AROUND = ",;:()[]<>\"'“”„‘’«»"
 
 
 class Said:
-    """A person's names and ids. ``also``: words of which somebody has decided that they mean this person wherever they
-    stand."""
+    """A person's names and ids. ``full``: those names that are full ones, not user names: in a script without blanks
+    they mean one person though they are one word. ``also``: words of which somebody has decided that they mean this
+    person wherever they stand."""
 
-    def __init__(self, user_pk: int, names: Iterable[str], ids: Iterable[str], *, also: Iterable[str] = ()) -> None:
-        names, also = tuple(names), frozenset(also)
+    def __init__(
+        self,
+        user_pk: int,
+        names: Iterable[str],
+        ids: Iterable[str],
+        *,
+        full: Iterable[str] = (),
+        also: Iterable[str] = (),
+    ) -> None:
+        together = frozenset(_written_together(full))
+        names, also = (*names, *together), frozenset(also).union(name for name in together if " " not in name)
         every, single = (*names, *ids), frozenset(single_words(names))
         self.user_pk = user_pk
         self.theirs = Words(every, words=single | also)
@@ -31,6 +41,16 @@ class Said:
         """In the names of things."""
         self.unclear = Words((), words=single - self.texts.inside)
         """What may mean the person there, or another of that name, or nobody: it is left, and told."""
+
+
+def _written_together(full: Iterable[str]) -> Iterator[str]:
+    """The full names in scripts without blanks, and with the family name first: accounts have it last, people who
+    write them do not."""
+    for name in full:
+        words = name.split()
+        if len(together := "".join(words)) >= SHORTEST and is_unspaced(together):
+            yield " ".join(words)
+            yield " ".join(reversed(words))
 
 
 def single_words(names: Iterable[str]) -> Iterator[str]:
