@@ -26,6 +26,9 @@ WORD = r"(^|[^A-Za-z0-9]|\\[bfnrt]|\\u[0-9A-Fa-f]{4})(%s)([^A-Za-z0-9]|$)"
 """A word as every database finds it, also behind one of JSON's escapes. Two letters stand in half of all texts, but as
 a word in few."""
 
+OPENS = r""""([^A-Za-z0-9":,]|\\[bfnrt]|\\u[0-9A-Fa-f]{4}){0,8}%s"""
+"""A text of JSON that begins with a word, behind at most ``SLACK`` blanks. A number is none."""
+
 SLACK = 8
 """Characters by which a value may be longer than the name that is the whole of it: blanks around it."""
 
@@ -63,8 +66,8 @@ def _inside(text: str, name: str, *, as_spelt: bool) -> Q:
 def _whole(text: str, name: str, *, is_json: bool) -> Q:
     """Only as the whole of a value, be it inside of JSON."""
     pieces = _pieces(text)
-    if is_json and pieces == [text]:
-        pieces = [f'"{text}']
+    if is_json and pieces == [text] and text.isalnum():
+        return Q(**{f"{name}_text__iregex": OPENS % text})
     found = Q()
     for piece in pieces:
         found &= Q(**{f"{name}_text__icontains": piece})

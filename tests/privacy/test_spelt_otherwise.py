@@ -191,3 +191,13 @@ def test_the_sieve_finds_what_json_escapes(exam: Exam, officer: AbstractUser) ->
     place = next(one for one in places() if one.model is Event)
     for name in ("王小明", "王 小明", "BO"):
         assert event in place.sieved(Said(1, [name], [], full=[name]), after=0)
+
+
+@pytest.mark.parametrize("text", [" 17 ", "\n17", "\u300017", "17"])
+def test_the_sieve_finds_a_whole_value_whatever_blanks_are_around_it(
+    text: str, exam: Exam, officer: AbstractUser
+) -> None:
+    attempt = a_strangers_attempt(exam, officer)
+    named, _other = (EventFactory(exam=exam, attempt=attempt, data={"a": [one], "n": 17}) for one in (text, "x"))
+    place = next(one for one in places() if one.model is Event)
+    assert list(place.sieved(Said(1, ["17"], []), after=0)) == [named]
