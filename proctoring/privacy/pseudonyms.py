@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 from itertools import count
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -137,18 +137,25 @@ def _ids_in_use(backend: str, user_pks: Collection[int]) -> dict[int, str]:
 
 
 def _make_many(backend: str, user_pks: Collection[int], *, now: datetime) -> None:
-    """The first ids of these people's series, as far as they are free. Whoever makes one at the same moment wins."""
+    """The first ids of these people's series, as far as they are free. Whoever makes one at the same moment wins.
+
+    Workers that name the same people may wait for each other's rows in a circle, which MariaDB ends by giving one of
+    them up: its ids are the other's, and what is still missing is made one by one.
+    """
     key = _newest_key()
     first = {_derive(key, backend, pk, 1): pk for pk in user_pks}
     taken = set(Pseudonym.objects.filter(backend=backend, value__in=first).values_list("value", flat=True))
-    Pseudonym.objects.bulk_create(
-        [
-            Pseudonym(user_id=pk, backend=backend, value=value, key_id=_key_id(key), created_at=now)
-            for value, pk in first.items()
-            if value not in taken
-        ],
-        ignore_conflicts=True,
-    )
+    rows = [
+        Pseudonym(user_id=pk, backend=backend, value=value, key_id=_key_id(key), created_at=now)
+        for value, pk in first.items()
+        if value not in taken
+    ]
+    try:
+        Pseudonym.objects.bulk_create(rows, ignore_conflicts=True)
+    except OperationalError:
+        # A transaction around it has gone with it.
+        if transaction.get_connection(router.db_for_write(Pseudonym)).in_atomic_block:
+            raise
 
 
 def _winner(backend: str, user_pk: int) -> Pseudonym | None:

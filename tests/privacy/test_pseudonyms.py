@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractUser
+from django.db import OperationalError, transaction
+from django.db.models import QuerySet
 
 from proctoring.backends import backends
 from proctoring.errors import NotConfigured
@@ -148,6 +150,24 @@ def test_of_workers_that_name_a_person_at_once_all_get_the_same_id(settings: Any
         answers = race(*[lambda person=person: pseudonyms.candidate_id("vendor", person.pk)] * 4)
         assert Pseudonym.objects.filter(user=person).count() == 1
         assert len({str(answer) for answer in answers}) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_worker_that_the_database_gives_up_makes_them_one_by_one(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(settings, PSEUDONYM_KEYS=[OLD])
+    people = [person.pk for person in UserFactory.create_batch(3)]
+
+    def give_up(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")
+
+    monkeypatch.setattr(QuerySet, "bulk_create", give_up)
+    answer = pseudonyms.candidate_ids("vendor", people)
+    assert answer == {pk: pseudonyms.known_id("vendor", pk) for pk in people}
+    assert len(set(answer.values())) == 3
+    with transaction.atomic(), pytest.raises(OperationalError):
+        pseudonyms.candidate_ids("vendor", [UserFactory().pk])
 
 
 @pytest.mark.concurrency

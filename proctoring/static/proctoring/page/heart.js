@@ -82,6 +82,7 @@ class Heart {
     this.bytes = BATCH_BYTES;
     this.stuck = 0;
     this.drainNotBefore = 0;
+    this.waits = false;
     this.stopped = !config.beats;
     this.alarm = new Alarm(() => this.beat(), config.urls.ticker);
   }
@@ -232,12 +233,17 @@ class Heart {
     setTimeout(() => this.drainToTheEnd());
   }
 
-  // Where no heartbeat comes any more that would try again.
+  // Where no heartbeat comes any more that would try again. Several answers may say that it is the end: one waits.
   async drainToTheEnd() {
-    if ((await this.drain()) || !this.stuck) return;
+    if (this.waits) return;
+    if ((await this.drain()) || !this.stuck || this.waits) return;
     // Another tab may be at it: then this one had no answer of its own, and waits all the same.
     const pause = Math.max(this.patience(this.stuck), this.line.notBefore - performance.now());
-    setTimeout(() => this.drainToTheEnd(), pause);
+    this.waits = true;
+    setTimeout(() => {
+      this.waits = false;
+      this.drainToTheEnd();
+    }, pause);
   }
 
   // Of the tabs of an attempt one sends what is buffered. Where they cannot agree, the server knows what it has.
