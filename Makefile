@@ -43,7 +43,7 @@ dev: ## Install everything a developer uses into .venv
 test: env-test ## Run the tests on SQLite
 	$(PYTEST) $(PARALLEL) $(ARGS)
 
-test-long: env-test ## Run whole stories, floods of requests and big courses on SQLite
+test-long: env-test ## Run whole stories, floods, big courses and every admin page as every stranger on SQLite
 	$(PYTEST) $(PARALLEL) -m "long and not broker" $(ARGS)
 
 test-postgres: env-test ## Run the tests on PostgreSQL (PROCTORING_TEST_POSTGRES_URL)

@@ -86,6 +86,7 @@ def test_every_model_has_a_page_or_a_reason_not_to() -> None:
     assert registered == set(models.__all__) - set(WITHOUT_A_PAGE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", REGISTERED)
 def test_superuser_reads_lists_and_pages(boss_client: Client, rows: dict[str, Any], model: str) -> None:
     assert boss_client.get(url(model)).status_code == 200
@@ -200,6 +201,7 @@ def test_vendors_text_is_shown_escaped(boss_client: Client, rows: dict[str, Any]
 
 
 # A list of events is of one exam or attempt: see test_events.py.
+@pytest.mark.long
 @pytest.mark.parametrize("model", sorted(set(REGISTERED) - {"event"}))
 def test_a_list_costs_the_same_at_any_length(
     boss_client: Client,

@@ -72,6 +72,7 @@ def _one_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ProctoringAdmin, "list_per_page", 500)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("query", ["", "?q=1"])
 @pytest.mark.parametrize("model", LISTS)
 def test_to_the_superuser(model: str, query: str, boss_client: Client) -> None:

@@ -28,7 +28,7 @@ from tests.hosts import ScriptedHost, scripted
 
 from .conftest import rows_of_a_course
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 
 HIDDEN, OWN = "hidden-course", "own-course"
 SECRETS = ("hidden-course", "Hidden exam", "hidden-candidate", "hidden-block", "Hidden note")

@@ -292,6 +292,7 @@ class TestList:
         refused(staff.get("/allowances/", **query), 400, "invalid")
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 class TestCost:
     """Under the default host and with real commits: what is done after one counts. The bounds are 40 and 60."""

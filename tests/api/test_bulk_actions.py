@@ -292,6 +292,7 @@ class TestUndoing:
         refused(proctor.get(f"{PATH}{key}/"), 404, "not_found")
 
 
+@pytest.mark.long
 def test_two_hundred_at_once(proctor: Person, exam: Exam) -> None:
     """As many as sit a hall: nobody is left out, and everybody's page is told."""
     attempts = [AttemptFactory(exam=exam, user=UserFactory(), status="started") for _ in range(200)]

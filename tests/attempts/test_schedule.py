@@ -132,6 +132,7 @@ def many(exam: Exam, count: int) -> None:
     TimeEntry.objects.bulk_create([TimeEntry(attempt=row, kind="base", seconds=3600, at=TEN) for row in kept])
 
 
+@pytest.mark.long
 def test_the_statements_for_a_thousand_attempts_are_bounded(staff: AbstractUser) -> None:
     exam = ExamFactory(due_at=at(10, 40))
     many(exam, 1000)

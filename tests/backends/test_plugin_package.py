@@ -57,6 +57,7 @@ def test_the_plugin_has_thirty_lines() -> None:
     assert len([line for line in SOURCE.splitlines() if line.strip()]) <= 30
 
 
+@pytest.mark.long
 def test_settings_alone_are_enough(elsewhere: Path) -> None:
     done = django(elsewhere, "check", BACKENDS=backends(api_key="k"), DEFAULT_BACKEND="acme")
     assert done.returncode == 0, done.stderr
@@ -65,6 +66,7 @@ def test_settings_alone_are_enough(elsewhere: Path) -> None:
     assert "Acme Proctoring" in done.stdout, done.stderr
 
 
+@pytest.mark.long
 def test_its_own_wrong_options_are_reported_in_its_own_words(elsewhere: Path) -> None:
     done = django(elsewhere, "check", BACKENDS=backends())
     assert done.returncode != 0

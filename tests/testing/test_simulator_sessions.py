@@ -200,6 +200,7 @@ def test_a_cursor_stays_good_while_ratings_are_added(quiet: SimulatorProcess, ba
     assert len(first.records) == 300
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_ratings_are_read_in_pages_without_a_pause(
     quiet: SimulatorProcess, backend: RestBackend
 ) -> None:
