@@ -7,6 +7,7 @@ const DATABASE = "proctoring";
 const PATIENCE = 3_000;
 const MOST_ROWS = 5_000;
 const EVICTED_AT_ONCE = 100;
+const LOOKED_BEHIND = 500;
 const KEPT = 30 * 24 * 3_600_000;
 // Below the server's own bound, which counts a space behind each comma and colon.
 const MOST_ROW_BYTES = 7_500;
@@ -198,7 +199,7 @@ class Buffer {
     // store breaks down.
     this.fresh = new Map();
     this.others = true;
-    // Keys of rows that wait until nothing else does.
+    // Keys of rows that others have overtaken since they do not arrive: they wait until nothing else does.
     this.aside = new Set();
     this.work = this.open();
   }
@@ -289,13 +290,19 @@ class Buffer {
       rows = await this.store.first(limit);
     }
     const others = rows.filter((one) => !this.aside.has(one.key));
-    if (others.length) return others.slice(0, limit);
-    this.aside.clear();
-    return rows.slice(0, limit);
+    return (others.length ? others : rows).slice(0, limit);
   }
 
-  putAside(entries) {
-    for (const entry of entries) this.aside.add(entry.key);
+  // One that waits behind this one, another one with each time; none where nothing does.
+  behind(entry, times) {
+    return this.then(async () => {
+      const rows = (await this.waiting(LOOKED_BEHIND)).filter((one) => one.key !== entry.key);
+      return rows.length ? [rows[times % rows.length]] : [];
+    });
+  }
+
+  putAside(entry) {
+    this.aside.add(entry.key);
   }
 
   measure(entries) {
@@ -310,6 +317,7 @@ class Buffer {
   async discard(entries) {
     for (const entry of entries) this.fresh.delete(entry.row.message_id);
     await this.store.remove(entries.map((one) => one.key));
+    for (const entry of entries) this.aside.delete(entry.key);
     this.size = Math.max(0, this.size - entries.length);
   }
 

@@ -81,8 +81,8 @@ class Heart {
     this.most = BATCH;
     this.bytes = BATCH_BYTES;
     this.stuck = 0;
+    this.probes = 0;
     this.drainNotBefore = 0;
-    this.waits = false;
     this.stopped = !config.beats;
     this.alarm = new Alarm(() => this.beat(), config.urls.ticker);
   }
@@ -230,20 +230,20 @@ class Heart {
   end() {
     this.stopped = true;
     this.alarm.stop();
-    setTimeout(() => this.drainToTheEnd());
+    this.drainAfter(0);
   }
 
-  // Where no heartbeat comes any more that would try again. Several answers may say that it is the end: one waits.
+  // Every answer after the end says once more that it is the end: one timer, however often that is heard.
+  drainAfter(milliseconds) {
+    clearTimeout(this.draining);
+    this.draining = setTimeout(() => this.drainToTheEnd(), milliseconds);
+  }
+
+  // Where no heartbeat comes any more that would try again.
   async drainToTheEnd() {
-    if (this.waits) return;
-    if ((await this.drain()) || !this.stuck || this.waits) return;
+    if ((await this.drain()) || !this.stuck) return;
     // Another tab may be at it: then this one had no answer of its own, and waits all the same.
-    const pause = Math.max(this.patience(this.stuck), this.line.notBefore - performance.now());
-    this.waits = true;
-    setTimeout(() => {
-      this.waits = false;
-      this.drainToTheEnd();
-    }, pause);
+    this.drainAfter(Math.max(this.patience(this.stuck), this.line.notBefore - performance.now()));
   }
 
   // Of the tabs of an attempt one sends what is buffered. Where they cannot agree, the server knows what it has.
@@ -266,19 +266,23 @@ class Heart {
   }
 
   // What something in between takes in no size, or a server that is in trouble with one of them, must not keep back all
-  // the rest for ever.
+  // the rest for ever. Nor may an outage change the order: one that failed alone is only suspected, until one behind it
+  // arrives at the same time.
   async drainAlone() {
     let renewals = 1;
+    let suspect = null;
     for (;;) {
       if (this.line.notBefore > performance.now()) return false;
-      const rows = await this.buffer.next(this.most, this.bytes);
-      if (!rows.length) return true;
+      const rows = await (suspect ? this.behind(suspect) : this.buffer.next(this.most, this.bytes));
+      if (!rows.length) return !suspect;
       const result = await this.line.post(this.config.urls.events, rows.map((one) => one.row));
       if (result.kind === "ok") {
         await this.buffer.remove(rows);
-        this.stuck = 0;
-        this.most = Math.min(BATCH, 2 * this.most);
+        if (suspect) this.buffer.putAside(suspect);
+        suspect = null;
+        this.recovered();
       } else if (result.kind === "refused" && result.code === "attempt_erased") {
+        suspect = null;
         await this.buffer.clear();
       } else if (result.kind === "large" || result.kind === "refused") {
         // It will never be taken like this. Of one that cannot be read, halves find which it is.
@@ -286,8 +290,8 @@ class Heart {
         else if (result.kind === "large") this.bytes = this.buffer.measure(rows) / 2;
         else this.halve(rows);
       } else if (result.kind === "none") {
-        this.trouble(rows);
-        return false;
+        if (suspect || !this.trouble(rows)) return false;
+        suspect = rows[0];
       } else if (renewals-- <= 0 || !(await this.line.renew())) {
         return false;
       }
@@ -303,13 +307,27 @@ class Heart {
     this.hear.onRefused(rows[0].row);
   }
 
-  // It may pass, so that nothing is given up; but less of it may arrive now, and what does not arrive alone waits until
-  // nothing else does.
+  // Another one each time, since the next one may be as bad.
+  behind(suspect) {
+    this.probes += 1;
+    return this.buffer.behind(suspect, this.probes - 1);
+  }
+
+  recovered() {
+    this.stuck = 0;
+    this.probes = 0;
+    this.drainNotBefore = 0;
+    this.most = Math.min(BATCH, 2 * this.most);
+  }
+
+  // It may pass, so that nothing is given up; but less of it may arrive now. Returns whether no less is possible, so that
+  // it may be this row.
   trouble(rows) {
     this.drainNotBefore = performance.now() + this.patience(this.stuck);
     this.stuck += 1;
-    if (rows.length === 1) this.buffer.putAside(rows);
-    else if (this.stuck >= SMALLER_AFTER) this.halve(rows);
+    if (this.stuck < SMALLER_AFTER) return false;
+    this.halve(rows);
+    return rows.length === 1;
   }
 
   // The page goes. What arrives in this way arrives once more if nobody hears of it, and is known by then.
