@@ -71,7 +71,7 @@ class ContractBase:
     secrets: ClassVar[Sequence[str]] = (STANDARD_SECRET, STANDARD_OLD_SECRET)
     """Webhook secrets that ``make_backend`` configures, all accepted at once; one where the vendor cannot rotate."""
 
-    timeout: ClassVar[float] = 0.4
+    timeout: ClassVar[float] = 0.8
     """Seconds; ``make_backend`` sets every deadline of the backend to it."""
 
     def make_backend(self, base_url: str, *, timeout: float) -> Backend:

@@ -148,6 +148,7 @@ def test_deliveries_are_linked_for_those_who_may_follow(as_person: Callable[...,
     assert reverse("admin:proctoring_exam_change", args=(attempt.exam_id,)) not in page
 
 
+@pytest.mark.long
 def test_page_costs_the_same_with_much_on_it(boss_client: Client, boss: User, attempt: Attempt) -> None:
     def fill(count: int) -> None:
         for _ in range(count):

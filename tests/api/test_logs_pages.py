@@ -190,6 +190,7 @@ class TestPagesThatReadOnlySoFar:
         for door in doors:
             assert walk(viewer, f"{door}page_size=2", "next") == [["10"], ["5"], [], ["0"]], door
 
+    @pytest.mark.long
     @pytest.mark.usefixtures("log")
     @pytest.mark.parametrize("size", [1, 2, 50])
     def test_find_everything_on_the_way_back_too(self, size: int, viewer: Person, doors: list[str]) -> None:
