@@ -238,7 +238,7 @@ def inserted(attempts: list[Attempt], seconds: float) -> float:
     like = Event.objects.order_by("-pk").values_list(*columns)[:BATCH]
     place = {name: columns.index(name) for name in ("message_id", "attempt_id", "data")}
     values = "(" + ", ".join(["%s"] * len(columns)) + ")"
-    sql = f"INSERT INTO proctoring_event ({', '.join(columns)}) VALUES {', '.join([values] * BATCH)}"  # noqa: S608  # our own names
+    sql = f"INSERT INTO proctoring_event ({', '.join(columns)}) VALUES {', '.join([values] * BATCH)}"  # noqa: S608  # names of our own model
     template = [[json.dumps(cell) if at == place["data"] else cell for at, cell in enumerate(row)] for row in like]
 
     def work(cursor: Any, number: int) -> None:

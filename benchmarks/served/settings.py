@@ -1,6 +1,6 @@
 """``tests.workers.settings`` behind these addresses, with connections that last, as a server in earnest has them."""
 
-from tests.workers.settings import *  # noqa: F403
+from tests.workers.settings import *  # noqa: F403  # how settings extend others
 from tests.workers.settings import DATABASES
 
 DATABASES["default"]["CONN_MAX_AGE"] = None

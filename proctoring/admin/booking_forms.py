@@ -165,7 +165,7 @@ class PlanForm(ServiceForm):
         exams.queryset = planned_exams(self.request.user)
         self.fields["exam"].help_text = _("Begin to type the name of the exam or of the course.")
         choices: Any = [("", _("The exam’s")), *((alias, vendor_name(alias)) for alias in takers_of_bookings())]
-        self.fields["backend"].choices = choices  # type: ignore[attr-defined]
+        self.fields["backend"].choices = choices  # type: ignore[attr-defined]  # of a choice field
         for name in ("starts_at", "ends_at"):
             self.fields[name].help_text = zone_note()
         defaults = {
